@@ -1,3 +1,5 @@
 export * from "./inference/ModelRuntime.ts"
 export * from "./model.ts"
 export * from "./registry/ModelScanner.ts"
+export * from "./registry/RegistryError.ts"
+export * from "./registry/RegistryStore.ts"

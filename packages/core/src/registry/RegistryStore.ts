@@ -1,0 +1,142 @@
+/** The storage contract of the registry: what a database adapter implements. */
+import { Context, type Effect, type Option, Schema } from "effect"
+import {
+  type AliasName,
+  Model,
+  type ModelDraft,
+  ModelName,
+  type ModelState,
+} from "../model/Model.ts"
+import { Signature } from "../model/Signature.ts"
+import { Digest, type ModelSummary, type Version, VersionNumber, VersionState } from "../model/Version.ts"
+import type { RegistryError } from "./RegistryError.ts"
+
+/** A stretch of a list. `after` is the last item's key of the page before. */
+export interface Window<Key> {
+  /** At most this many items. */
+  readonly limit: number
+  readonly after?: Key | undefined
+}
+
+/** All conditions must hold. */
+export interface ModelFilter {
+  /** Part of the name or of the description, any case. */
+  readonly search?: string | undefined
+  readonly tag?: string | undefined
+  readonly state?: ModelState | undefined
+}
+
+/** Members that are absent stay as they are. */
+export type ModelChange = Omit<ModelDraft, "name">
+
+/** A version as it is committed: its number is given by the store. */
+export interface VersionDraft {
+  readonly model: ModelName
+  readonly digest: Digest
+  readonly size: number
+  readonly state: "validating" | "ready"
+  readonly signature: Signature
+  readonly summary: ModelSummary
+  readonly description: string
+  readonly createdBy: string | null
+  /** Makes the model too when there is none. */
+  readonly createModel: boolean
+  /** Set now when `ready`, else when the version settles as `ready`. */
+  readonly alias: AliasName | null
+}
+
+/** How the validation of a version ended. */
+export type Verdict = { readonly state: "ready" } | { readonly state: "invalid"; readonly reason: string }
+
+/** What routing needs to know of a model. */
+export class Routes extends Schema.Class<Routes>("@modelforge/core/registry/Routes")({
+  model: ModelName,
+  aliases: Model.fields.aliases,
+  versions: Schema.Array(
+    Schema.Struct({
+      version: VersionNumber,
+      digest: Digest,
+      state: VersionState,
+      reason: Schema.NullOr(Schema.String),
+      signature: Signature,
+    }),
+  ),
+}) {}
+
+/**
+ * Every operation is atomic: it happens whole or not at all, also when the process is killed. All may fail with
+ * `StoreUnavailable`; the other reasons are named at each.
+ */
+export class RegistryStore extends Context.Service<
+  RegistryStore,
+  {
+    /** Fails with `ModelExists`. */
+    readonly insertModel: (draft: ModelDraft) => Effect.Effect<Model, RegistryError>
+    readonly findModel: (name: ModelName) => Effect.Effect<Option.Option<Model>, RegistryError>
+    /** By name, ascending. */
+    readonly listModels: (
+      filter: ModelFilter,
+      window: Window<ModelName>,
+    ) => Effect.Effect<ReadonlyArray<Model>, RegistryError>
+    /** Fails with `ModelNotFound`. */
+    readonly updateModel: (name: ModelName, change: ModelChange) => Effect.Effect<Model, RegistryError>
+    /** Deletes a model with its versions and aliases. Fails with `ModelNotFound`. */
+    readonly deleteModel: (name: ModelName) => Effect.Effect<void, RegistryError>
+
+    /**
+     * Gives the next number and commits the version. Numbers of one model have no gaps but those of deleted
+     * versions and are never given twice. Fails with `ModelNotFound` or `DuplicateVersion`.
+     */
+    readonly insertVersion: (draft: VersionDraft) => Effect.Effect<Version, RegistryError>
+    readonly findVersion: (
+      model: ModelName,
+      version: VersionNumber,
+    ) => Effect.Effect<Option.Option<Version>, RegistryError>
+    /** The version that these bytes are, if they are one of this model. */
+    readonly findDigest: (
+      model: ModelName,
+      digest: Digest,
+    ) => Effect.Effect<Option.Option<VersionNumber>, RegistryError>
+    /** Newest first; `after` is a number. Empty for an unknown model. */
+    readonly listVersions: (
+      model: ModelName,
+      window: Window<VersionNumber>,
+    ) => Effect.Effect<ReadonlyArray<Version>, RegistryError>
+    /** Every version still `validating`, of all models. */
+    readonly listValidating: Effect.Effect<ReadonlyArray<Version>, RegistryError>
+    /** Ends the validation and sets the alias asked for; does nothing to a version that is not `validating`. */
+    readonly settleVersion: (
+      model: ModelName,
+      version: VersionNumber,
+      verdict: Verdict,
+    ) => Effect.Effect<void, RegistryError>
+    /** Fails with `VersionNotFound`. */
+    readonly describeVersion: (
+      model: ModelName,
+      version: VersionNumber,
+      description: string,
+    ) => Effect.Effect<Version, RegistryError>
+    /** Fails with `VersionNotFound`, or `VersionConflict` while an alias points at it. */
+    readonly deleteVersion: (
+      model: ModelName,
+      version: VersionNumber,
+    ) => Effect.Effect<void, RegistryError>
+
+    /**
+     * Points the alias at a version that is `ready`. Fails with `ModelNotFound`, `VersionNotFound`, or
+     * `VersionConflict` when the version is in another state.
+     */
+    readonly setAlias: (
+      model: ModelName,
+      alias: AliasName,
+      version: VersionNumber,
+    ) => Effect.Effect<void, RegistryError>
+    /** False when there was no such alias. */
+    readonly deleteAlias: (model: ModelName, alias: AliasName) => Effect.Effect<boolean, RegistryError>
+
+    /** The routes of every model, as of one moment. */
+    readonly listRoutes: Effect.Effect<ReadonlyArray<Routes>, RegistryError>
+    /** The routes of one model; none when it does not exist. */
+    readonly findRoutes: (model: ModelName) => Effect.Effect<Option.Option<Routes>, RegistryError>
+  }
+>()("@modelforge/core/registry/RegistryStore") {}
