@@ -1,12 +1,6 @@
 /** The storage contract of the registry: what a database adapter implements. */
 import { Context, type Effect, type Option, Schema } from "effect"
-import {
-  type AliasName,
-  Model,
-  type ModelDraft,
-  ModelName,
-  type ModelState,
-} from "../model/Model.ts"
+import { type AliasName, Model, type ModelDraft, ModelName, type ModelState } from "../model/Model.ts"
 import { Signature } from "../model/Signature.ts"
 import { Digest, type ModelSummary, type Version, VersionNumber, VersionState } from "../model/Version.ts"
 import type { RegistryError } from "./RegistryError.ts"
@@ -117,10 +111,7 @@ export class RegistryStore extends Context.Service<
       description: string,
     ) => Effect.Effect<Version, RegistryError>
     /** Fails with `VersionNotFound`, or `VersionConflict` while an alias points at it. */
-    readonly deleteVersion: (
-      model: ModelName,
-      version: VersionNumber,
-    ) => Effect.Effect<void, RegistryError>
+    readonly deleteVersion: (model: ModelName, version: VersionNumber) => Effect.Effect<void, RegistryError>
 
     /**
      * Points the alias at a version that is `ready`. Fails with `ModelNotFound`, `VersionNotFound`, or
