@@ -1,28 +1,7 @@
 /** A named model: the stable address under which versions are served. */
 import { Schema } from "effect"
+import { AliasName, ModelName } from "./Names.ts"
 import { VersionNumber } from "./Version.ts"
-
-export const modelNamePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/
-
-/** Part of URLs, so lower-case and without separators. */
-export const ModelName = Schema.String.check(
-  Schema.isPattern(modelNamePattern, {
-    message: "a model name is 1 to 63 of a-z, 0-9, '.', '_' and '-', and starts with a letter or digit",
-  }),
-).pipe(Schema.brand("ModelName"))
-export type ModelName = typeof ModelName.Type
-
-/** The alias that requests without a version go to. */
-export const productionAlias = "production"
-
-/** A name that points at one version and can be moved. Never only digits, so that it can't be taken for a number. */
-export const AliasName = Schema.String.check(
-  Schema.isPattern(/^(?=.*[a-z_-])[a-z0-9][a-z0-9_-]{0,62}$/, {
-    message:
-      "an alias is 1 to 63 of a-z, 0-9, '_' and '-', starts with a letter or digit, and is not a number",
-  }),
-).pipe(Schema.brand("AliasName"))
-export type AliasName = typeof AliasName.Type
 
 export const Tags = Schema.Array(Schema.NonEmptyString.check(Schema.isMaxLength(64))).check(
   Schema.isMaxLength(64),

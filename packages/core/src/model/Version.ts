@@ -1,5 +1,6 @@
 /** One immutable version of a model: an artifact, what was read from it, and whether it can be served. */
 import { Schema } from "effect"
+import { ModelName } from "./Names.ts"
 import { Signature } from "./Signature.ts"
 
 /** 1, 2, 3, … in the order in which uploads were committed. */
@@ -37,8 +38,7 @@ export const ModelSummary = Schema.Struct({
 export type ModelSummary = typeof ModelSummary.Type
 
 export class Version extends Schema.Class<Version>("@modelforge/core/Version")({
-  /** Name of the model. */
-  model: Schema.String,
+  model: ModelName,
   version: VersionNumber,
   digest: Digest,
   /** Bytes of the artifact. */

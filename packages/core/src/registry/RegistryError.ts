@@ -1,5 +1,6 @@
 /** Failures of the registry: one wrapper error, tagged reasons inside. What clients see is decided in `api`. */
 import { Schema } from "effect"
+import { ArtifactTooLarge } from "../artifacts/ArtifactError.ts"
 import { UnusableModel } from "./ModelScanner.ts"
 
 export class ModelNotFound extends Schema.TaggedError<ModelNotFound>()("ModelNotFound", {
@@ -18,11 +19,13 @@ export class ModelExists extends Schema.TaggedError<ModelExists>()("ModelExists"
 
 export class VersionNotFound extends Schema.TaggedError<VersionNotFound>()("VersionNotFound", {
   model: Schema.String,
-  /** The number or alias that was asked for. */
-  version: Schema.String,
+  /** The number or alias that was asked for; null when none was and no version is ready. */
+  version: Schema.NullOr(Schema.String),
 }) {
   override get message() {
-    return `Model "${this.model}" has no version "${this.version}"`
+    return this.version === null
+      ? `Model "${this.model}" has no version that is ready`
+      : `Model "${this.model}" has no version "${this.version}"`
   }
 }
 
@@ -46,6 +49,23 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
   override get message() {
     return this.detail
   }
+  /** A deletion was refused because of the aliases that point at the version. */
+  static inUse(model: string, version: number, aliases: ReadonlyArray<string>) {
+    const names = aliases.map((alias) => `"${alias}"`).join(", ")
+    return new VersionConflict({
+      model,
+      version,
+      detail: `Version ${version} of model "${model}" is in use: move or delete its aliases first (${names})`,
+    })
+  }
+  /** An alias was refused because of the state of the version. */
+  static notReady(model: string, version: number, alias: string, state: string) {
+    return new VersionConflict({
+      model,
+      version,
+      detail: `The alias "${alias}" can only point at a version that is ready: version ${version} of model "${model}" is ${state}`,
+    })
+  }
 }
 
 /** The bytes that arrived are not those the sender announced. */
@@ -58,27 +78,12 @@ export class DigestMismatch extends Schema.TaggedError<DigestMismatch>()("Digest
   }
 }
 
-export class ArtifactTooLarge extends Schema.TaggedError<ArtifactTooLarge>()("ArtifactTooLarge", {
-  limit: Schema.Int,
-}) {
-  override get message() {
-    return `The file is larger than the ${this.limit} bytes this server takes`
-  }
-}
-
 /** The sender went away, or the transfer broke, before the file was complete. */
 export class UploadInterrupted extends Schema.TaggedError<UploadInterrupted>()("UploadInterrupted", {
   detail: Schema.String,
 }) {
   override get message() {
     return `The upload ended before the file was complete: ${this.detail}`
-  }
-}
-
-/** A page was asked for with a cursor that this server never gave. */
-export class InvalidCursor extends Schema.TaggedError<InvalidCursor>()("InvalidCursor", {}) {
-  override get message() {
-    return "The cursor is not one this list gave: start again without it"
   }
 }
 
@@ -103,7 +108,6 @@ export const RegistryReason = Schema.Union([
   ArtifactTooLarge,
   UploadInterrupted,
   UnusableModel,
-  InvalidCursor,
   StoreUnavailable,
 ])
 export type RegistryReason = typeof RegistryReason.Type

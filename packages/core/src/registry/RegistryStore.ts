@@ -1,6 +1,7 @@
 /** The storage contract of the registry: what a database adapter implements. */
 import { Context, type Effect, type Option, Schema } from "effect"
-import { type AliasName, Model, type ModelDraft, ModelName, type ModelState } from "../model/Model.ts"
+import { Model, type ModelDraft, type ModelState } from "../model/Model.ts"
+import { type AliasName, ModelName } from "../model/Names.ts"
 import { Signature } from "../model/Signature.ts"
 import { Digest, type ModelSummary, type Version, VersionNumber, VersionState } from "../model/Version.ts"
 import type { RegistryError } from "./RegistryError.ts"
@@ -46,6 +47,7 @@ export type Verdict = { readonly state: "ready" } | { readonly state: "invalid";
 export class Routes extends Schema.Class<Routes>("@modelforge/core/registry/Routes")({
   model: ModelName,
   aliases: Model.fields.aliases,
+  /** Newest first. */
   versions: Schema.Array(
     Schema.Struct({
       version: VersionNumber,
@@ -72,9 +74,9 @@ export class RegistryStore extends Context.Service<
       filter: ModelFilter,
       window: Window<ModelName>,
     ) => Effect.Effect<ReadonlyArray<Model>, RegistryError>
-    /** Fails with `ModelNotFound`. */
+    /** Sets `updatedAt`, which nothing else changes. Fails with `ModelNotFound`. */
     readonly updateModel: (name: ModelName, change: ModelChange) => Effect.Effect<Model, RegistryError>
-    /** Deletes a model with its versions and aliases. Fails with `ModelNotFound`. */
+    /** Deletes a model with its versions and aliases; one of the same name is a new model. Fails with `ModelNotFound`. */
     readonly deleteModel: (name: ModelName) => Effect.Effect<void, RegistryError>
 
     /**
@@ -125,7 +127,7 @@ export class RegistryStore extends Context.Service<
     /** False when there was no such alias. */
     readonly deleteAlias: (model: ModelName, alias: AliasName) => Effect.Effect<boolean, RegistryError>
 
-    /** The routes of every model, as of one moment. */
+    /** The routes of every model, as of one moment; by name, ascending. */
     readonly listRoutes: Effect.Effect<ReadonlyArray<Routes>, RegistryError>
     /** The routes of one model; none when it does not exist. */
     readonly findRoutes: (model: ModelName) => Effect.Effect<Option.Option<Routes>, RegistryError>

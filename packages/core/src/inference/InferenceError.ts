@@ -1,0 +1,55 @@
+/** Failures of a prediction: one wrapper error, tagged reasons inside. */
+import { Schema } from "effect"
+import { VersionState } from "../model/Version.ts"
+import { ModelNotFound, VersionNotFound } from "../registry/RegistryError.ts"
+import { LoadFailed, RunFailed, RunnerLost, RunnerUnavailable } from "./ModelRuntime.ts"
+
+/** The version exists but is not ready: it is still validated, was found invalid, or was archived. */
+export class VersionUnavailable extends Schema.TaggedError<VersionUnavailable>()("VersionUnavailable", {
+  model: Schema.String,
+  version: Schema.Int,
+  state: VersionState,
+  detail: Schema.NullOr(Schema.String),
+}) {
+  override get message() {
+    const why = this.detail === null ? "" : `: ${this.detail}`
+    return `Version ${this.version} of model "${this.model}" is not ready, it is ${this.state}${why}`
+  }
+}
+
+/** What is wrong with one part of a request. */
+export const InputIssue = Schema.Struct({
+  /** Where, in the request's own terms: `inputs.image`, `outputs[0]`. */
+  path: Schema.String,
+  /** What was expected and what came. */
+  message: Schema.String,
+})
+export type InputIssue = typeof InputIssue.Type
+
+export class InvalidInputs extends Schema.TaggedError<InvalidInputs>()("InvalidInputs", {
+  model: Schema.String,
+  issues: Schema.NonEmptyArray(InputIssue),
+}) {
+  override get message() {
+    return `The request does not fit the signature of model "${this.model}": ${this.issues
+      .map((issue) => `${issue.path}: ${issue.message}`)
+      .join("; ")}`
+  }
+}
+
+export class InferenceError extends Schema.TaggedError<InferenceError>()("InferenceError", {
+  reason: Schema.Union([
+    ModelNotFound,
+    VersionNotFound,
+    VersionUnavailable,
+    InvalidInputs,
+    LoadFailed,
+    RunFailed,
+    RunnerLost,
+    RunnerUnavailable,
+  ]),
+}) {
+  override get message() {
+    return this.reason.message
+  }
+}

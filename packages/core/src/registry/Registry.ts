@@ -1,0 +1,142 @@
+/** Models and versions as people manage them. Uploads are in `Uploads`, routing in `RoutingTable`. */
+import { Context, Effect, Layer, Option, Stream } from "effect"
+import { ArtifactStore } from "../artifacts/ArtifactStore.ts"
+import type { Model, ModelDraft } from "../model/Model.ts"
+import type { AliasName, ModelName } from "../model/Names.ts"
+import { type Digest, type Version, VersionNumber } from "../model/Version.ts"
+import { ModelNotFound, RegistryError, StoreUnavailable, VersionNotFound } from "./RegistryError.ts"
+import { type ModelChange, type ModelFilter, RegistryStore, type Window } from "./RegistryStore.ts"
+import { RoutingTable } from "./RoutingTable.ts"
+import { Uploads } from "./Uploads.ts"
+import { Validator } from "./Validator.ts"
+
+/** An artifact on its way out. */
+export interface Download {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  readonly bytes: Stream.Stream<Uint8Array, RegistryError>
+}
+
+export class Registry extends Context.Service<
+  Registry,
+  {
+    /** Fails with `ModelExists`. */
+    readonly createModel: (draft: ModelDraft) => Effect.Effect<Model, RegistryError>
+    /** Fails with `ModelNotFound`. */
+    readonly model: (name: ModelName) => Effect.Effect<Model, RegistryError>
+    /** By name, ascending. */
+    readonly models: (
+      filter: ModelFilter,
+      window: Window<ModelName>,
+    ) => Effect.Effect<ReadonlyArray<Model>, RegistryError>
+    /** Fails with `ModelNotFound`. */
+    readonly updateModel: (name: ModelName, change: ModelChange) => Effect.Effect<Model, RegistryError>
+    /** Deletes a model and all its versions. Fails with `ModelNotFound`. */
+    readonly deleteModel: (name: ModelName) => Effect.Effect<void, RegistryError>
+    /** By number or alias. Fails with `ModelNotFound` or `VersionNotFound`. */
+    readonly version: (model: ModelName, version: string) => Effect.Effect<Version, RegistryError>
+    /** Newest first. Fails with `ModelNotFound`. */
+    readonly versions: (
+      model: ModelName,
+      window: Window<VersionNumber>,
+    ) => Effect.Effect<ReadonlyArray<Version>, RegistryError>
+    /** Fails with `ModelNotFound` or `VersionNotFound`. */
+    readonly describeVersion: (
+      model: ModelName,
+      version: string,
+      description: string,
+    ) => Effect.Effect<Version, RegistryError>
+    /** Fails with `ModelNotFound`, `VersionNotFound`, or `VersionConflict` while an alias points at it. */
+    readonly deleteVersion: (model: ModelName, version: string) => Effect.Effect<void, RegistryError>
+    /** The file of a version. Fails with `ModelNotFound` or `VersionNotFound`. */
+    readonly artifact: (model: ModelName, version: string) => Effect.Effect<Download, RegistryError>
+    /** Fails with `ModelNotFound`, `VersionNotFound`, or `VersionConflict` when the version is not ready. */
+    readonly setAlias: (
+      model: ModelName,
+      alias: AliasName,
+      version: VersionNumber,
+    ) => Effect.Effect<void, RegistryError>
+    /** Fails with `ModelNotFound`; true when the alias existed. */
+    readonly deleteAlias: (model: ModelName, alias: AliasName) => Effect.Effect<boolean, RegistryError>
+  }
+>()("@modelforge/core/registry/Registry") {
+  static readonly make = Effect.gen(function* () {
+    const store = yield* RegistryStore
+    const artifacts = yield* ArtifactStore
+    const routing = yield* RoutingTable
+    const validator = yield* Validator
+
+    yield* Effect.forkScoped(validator.resume)
+
+    const model = Effect.fn("Registry.model")(function* (name: ModelName) {
+      const found = yield* store.findModel(name)
+      return Option.isSome(found)
+        ? found.value
+        : yield* new RegistryError({ reason: new ModelNotFound({ model: name }) })
+    })
+
+    const version = Effect.fn("Registry.version")(function* (name: ModelName, ref: string) {
+      const { aliases } = yield* model(name)
+      const number = /^[1-9]\d{0,9}$/.test(ref)
+        ? VersionNumber.makeOption(Number(ref))
+        : Option.fromUndefinedOr(Object.entries(aliases).find(([alias]) => alias === ref)?.[1])
+      const found = Option.isSome(number)
+        ? yield* store.findVersion(name, number.value)
+        : Option.none<Version>()
+      return Option.isSome(found)
+        ? found.value
+        : yield* new RegistryError({ reason: new VersionNotFound({ model: name, version: ref }) })
+    })
+
+    /** The change, and the routes as they are after it. */
+    const thenRefresh = <A>(name: ModelName, change: Effect.Effect<A, RegistryError>) =>
+      Effect.uninterruptible(Effect.tap(change, () => routing.refresh(name)))
+
+    return Registry.of({
+      model,
+      version,
+      models: store.listModels,
+      createModel: (draft) => thenRefresh(draft.name, store.insertModel(draft)),
+      updateModel: store.updateModel,
+      deleteModel: (name) => thenRefresh(name, store.deleteModel(name)),
+      versions: Effect.fn("Registry.versions")(function* (name, window) {
+        yield* model(name)
+        return yield* store.listVersions(name, window)
+      }),
+      describeVersion: Effect.fn("Registry.describeVersion")(function* (name, ref, description) {
+        const found = yield* version(name, ref)
+        return yield* store.describeVersion(name, found.version, description)
+      }),
+      deleteVersion: Effect.fn("Registry.deleteVersion")(function* (name, ref) {
+        const found = yield* version(name, ref)
+        yield* thenRefresh(name, store.deleteVersion(name, found.version))
+      }),
+      artifact: Effect.fn("Registry.artifact")(function* (name, ref) {
+        const { digest, size } = yield* version(name, ref)
+        const bytes = artifacts.read(digest).pipe(
+          Stream.mapError(
+            (cause) =>
+              new RegistryError({
+                reason: new StoreUnavailable({ operation: "read the artifact", cause }),
+              }),
+          ),
+        )
+        return { digest, size, bytes }
+      }),
+      setAlias: (name, alias, number) => thenRefresh(name, store.setAlias(name, alias, number)),
+      deleteAlias: Effect.fn("Registry.deleteAlias")(function* (name, alias) {
+        yield* model(name)
+        return yield* thenRefresh(name, store.deleteAlias(name, alias))
+      }),
+    })
+  })
+
+  static readonly layerNoDeps = Layer.effect(this, this.make)
+
+  /** The registry with its uploads and routes; needs the two stores, a scanner, a runtime and settings. */
+  static readonly layer = Layer.mergeAll(this.layerNoDeps, Uploads.layer).pipe(
+    Layer.provide(Validator.layer),
+    Layer.provideMerge(RoutingTable.layer),
+  )
+}

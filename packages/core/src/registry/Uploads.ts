@@ -1,0 +1,153 @@
+/** Turns arriving bytes into a version: scan while they arrive, try before anything is committed. */
+import { Context, Deferred, Effect, Fiber, Layer, Option, Stream } from "effect"
+import type { ArtifactError } from "../artifacts/ArtifactError.ts"
+import { ArtifactStore, type StagedArtifact } from "../artifacts/ArtifactStore.ts"
+import { ForgeConfig } from "../ForgeConfig.ts"
+import type { AliasName, ModelName } from "../model/Names.ts"
+import type { Digest, Version } from "../model/Version.ts"
+import { ModelScanner, type ScannedModel, UnusableModel } from "./ModelScanner.ts"
+import {
+  DigestMismatch,
+  DuplicateVersion,
+  ModelNotFound,
+  RegistryError,
+  StoreUnavailable,
+  type UploadInterrupted,
+} from "./RegistryError.ts"
+import { RegistryStore, type Verdict } from "./RegistryStore.ts"
+import { RoutingTable } from "./RoutingTable.ts"
+import { Validator } from "./Validator.ts"
+
+export interface Upload {
+  readonly model: ModelName
+  /** The file, in order. */
+  readonly bytes: Stream.Stream<Uint8Array, UploadInterrupted>
+  /** The SHA-256 that the sender announced. */
+  readonly expectedDigest?: Digest | undefined
+  /** Makes the model when there is none. Default: false. */
+  readonly createModel?: boolean | undefined
+  /** Points here once the version is `ready`. */
+  readonly alias?: AliasName | undefined
+  readonly description?: string | undefined
+  readonly createdBy?: string | undefined
+}
+
+/** An upload that passed the scan, while its trial goes on. */
+interface Candidate {
+  readonly staged: StagedArtifact
+  readonly scanned: ScannedModel
+  readonly trial: Fiber.Fiber<Verdict>
+}
+
+const storageFailure = ({ reason }: ArtifactError): RegistryError =>
+  new RegistryError({
+    reason:
+      reason._tag === "ArtifactTooLarge"
+        ? reason
+        : new StoreUnavailable({ operation: "store the artifact", cause: reason }),
+  })
+
+export class Uploads extends Context.Service<
+  Uploads,
+  {
+    /**
+     * Receives a file and makes it the next version of its model. The answer is `ready`, or `validating` when the
+     * trial load takes longer than the configured patience. Fails with `ModelNotFound`, `ArtifactTooLarge`,
+     * `DigestMismatch`, `UnusableModel`, `DuplicateVersion` or `UploadInterrupted`; then, or when it is
+     * interrupted, nothing of the upload remains.
+     */
+    readonly receive: (upload: Upload) => Effect.Effect<Version, RegistryError>
+  }
+>()("@modelforge/core/registry/Uploads") {
+  static readonly make = Effect.gen(function* () {
+    const { maxArtifactBytes, validationPatience } = yield* ForgeConfig
+    const store = yield* RegistryStore
+    const artifacts = yield* ArtifactStore
+    const scanner = yield* ModelScanner
+    const validator = yield* Validator
+    const routing = yield* RoutingTable
+    const layerScope = yield* Effect.scope
+
+    const refuse = (reason: RegistryError["reason"]) => Effect.fail(new RegistryError({ reason }))
+
+    /** Scans the bytes while they are staged, and begins the trial. Both end with the scope. */
+    const take = Effect.fnUntraced(function* (upload: Upload) {
+      const scan = yield* scanner.start
+      const staged = yield* artifacts.stage(Stream.tap(upload.bytes, scan.push), maxArtifactBytes).pipe(
+        Effect.catchTags({
+          ArtifactError: (error) => Effect.fail(storageFailure(error)),
+          UploadInterrupted: refuse,
+          UnusableModel: refuse,
+        }),
+      )
+      const scanned = yield* Effect.catchTag(scan.finish, "UnusableModel", refuse)
+      const { expectedDigest } = upload
+      if (expectedDigest !== undefined && expectedDigest !== staged.digest)
+        return yield* refuse(new DigestMismatch({ expected: expectedDigest, actual: staged.digest }))
+      const duplicate = yield* store.findDigest(upload.model, staged.digest)
+      if (Option.isSome(duplicate))
+        return yield* refuse(
+          new DuplicateVersion({ model: upload.model, version: duplicate.value, digest: staged.digest }),
+        )
+      const trial = yield* Effect.forkScoped(validator.judge(staged.file, scanned.signature))
+      return { staged, scanned, trial } satisfies Candidate
+    })
+
+    const commit = Effect.fnUntraced(function* (
+      upload: Upload,
+      { staged, scanned }: Candidate,
+      state: "ready" | "validating",
+    ) {
+      yield* Effect.mapError(staged.commit, storageFailure)
+      const version = yield* store.insertVersion({
+        model: upload.model,
+        digest: staged.digest,
+        size: staged.size,
+        state,
+        signature: scanned.signature,
+        summary: scanned.summary,
+        description: upload.description ?? "",
+        createdBy: upload.createdBy ?? null,
+        createModel: upload.createModel ?? false,
+        alias: upload.alias ?? null,
+      })
+      yield* routing.refresh(upload.model)
+      return version
+    }, Effect.uninterruptible)
+
+    /** One upload from its first byte to its verdict. The request that brought it waits for `answer` only. */
+    const process = Effect.fnUntraced(function* (
+      upload: Upload,
+      answer: Deferred.Deferred<Version, RegistryError>,
+    ) {
+      const candidate = yield* take(upload)
+      const verdict = yield* Effect.timeoutOption(Fiber.join(candidate.trial), validationPatience)
+      if (Option.isNone(verdict)) {
+        const version = yield* commit(upload, candidate, "validating")
+        yield* Deferred.succeed(answer, version)
+        return yield* validator.settle(version, Fiber.join(candidate.trial))
+      }
+      if (verdict.value.state === "invalid")
+        return yield* refuse(new UnusableModel({ code: "not-loadable", detail: verdict.value.reason }))
+      yield* Deferred.succeed(answer, yield* commit(upload, candidate, "ready"))
+    }, Effect.scoped)
+
+    const receive = Effect.fn("Uploads.receive")(function* (upload: Upload) {
+      if (upload.createModel !== true && Option.isNone(yield* store.findModel(upload.model)))
+        return yield* refuse(new ModelNotFound({ model: upload.model }))
+      const answer = yield* Deferred.make<Version, RegistryError>()
+      const fiber = yield* process(upload, answer).pipe(
+        Effect.catchCause((cause) => Deferred.failCause(answer, cause)),
+        Effect.forkIn(layerScope),
+      )
+      // Once there is an answer the version is committed, and what goes on is no longer this request's.
+      return yield* Deferred.await(answer).pipe(
+        Effect.onInterrupt(() => (Deferred.isDoneUnsafe(answer) ? Effect.void : Fiber.interrupt(fiber))),
+      )
+    })
+
+    return Uploads.of({ receive })
+  })
+
+  static readonly layer = Layer.effect(this, this.make)
+}
