@@ -1,1 +1,2 @@
-export {}
+/** Suites that say what an implementation of a contract must do. They need `vitest` and `@effect/vitest`. */
+export * as RegistryStoreSuite from "./testing/RegistryStoreSuite.ts"

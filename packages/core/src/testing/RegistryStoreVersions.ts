@@ -1,0 +1,165 @@
+/** What the contract of `RegistryStore` promises of versions. */
+import { assert, type Vitest } from "@effect/vitest"
+import { DateTime, Effect, Option, Struct } from "effect"
+import type { VersionNumber } from "../model/Version.ts"
+import { RegistryStore } from "../registry/RegistryStore.ts"
+import {
+  draftOf,
+  failsWith,
+  failure,
+  found,
+  freshName,
+  oddText,
+  pointers,
+  production,
+  v,
+  withVersions,
+} from "./RegistryStoreFixtures.ts"
+
+export const versionTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
+  it.effect("a version comes back as it was committed", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = yield* withVersions("commit", 0)
+      const draft = draftOf(model)
+      const version = yield* store.insertVersion(draft)
+      const facts = Struct.omit(draft, ["createModel", "alias"])
+      assert.deepInclude({ ...version }, { ...facts, version: v(1), reason: null })
+      assert.deepStrictEqual(yield* store.findVersion(model, v(1)), Option.some(version))
+      assert.deepStrictEqual(yield* store.findDigest(model, facts.digest), Option.some(v(1)))
+      const open = yield* store.insertVersion(draftOf(model, { createdBy: null, description: "" }))
+      assert.deepStrictEqual([open.version, open.createdBy, open.description], [2, null, ""])
+      assert.isTrue(DateTime.isGreaterThanOrEqualTo(open.createdAt, version.createdAt))
+      assert.strictEqual((yield* found(store.findModel(model))).latestVersion, 2)
+    }),
+  )
+
+  it.effect("the model is made with its first version when the draft says so", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = freshName("made")
+      const numbers = yield* Effect.forEach(
+        [1, 2, 3, 4],
+        () => store.insertVersion(draftOf(model, { createModel: true })),
+        { concurrency: "unbounded" },
+      )
+      assert.deepStrictEqual(numbers.map((version) => version.version).sort(), [1, 2, 3, 4])
+      const made = yield* found(store.findModel(model))
+      assert.deepStrictEqual([made.description, made.tags, made.state], ["", [], "ready"])
+    }),
+  )
+
+  it.effect("50 concurrent commits get the numbers 1 to 50", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = yield* withVersions("numbers", 0)
+      const versions = yield* Effect.forEach(
+        Array.from({ length: 50 }),
+        () => store.insertVersion(draftOf(model)),
+        { concurrency: "unbounded" },
+      )
+      const numbers = versions.map((version) => version.version).sort((a, b) => a - b)
+      assert.deepStrictEqual(
+        numbers,
+        Array.from({ length: 50 }, (_, i) => v(i + 1)),
+      )
+      assert.strictEqual((yield* found(store.findModel(model))).latestVersion, 50)
+    }),
+  )
+
+  it.effect("the same bytes are a version once, and a refusal costs no number", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = yield* withVersions("duplicate", 1)
+      const draft = draftOf(model, { state: "validating" })
+      yield* store.insertVersion(draft)
+      const reason = yield* failure(store.insertVersion({ ...draft, state: "ready", alias: production }))
+      assert.deepInclude(reason, { _tag: "DuplicateVersion", model, version: 2, digest: draft.digest })
+      assert.deepStrictEqual(pointers(yield* found(store.findRoutes(model))), {})
+      assert.strictEqual((yield* store.insertVersion(draftOf(model))).version, 3)
+      // Other models may have them.
+      const other = yield* withVersions("duplicate", 0)
+      assert.strictEqual((yield* store.insertVersion({ ...draft, model: other })).version, 1)
+    }),
+  )
+
+  it.effect("of concurrent commits of the same bytes exactly one wins", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = freshName("same")
+      const draft = draftOf(model, { createModel: true })
+      const outcomes = yield* Effect.forEach(
+        Array.from({ length: 12 }),
+        () =>
+          store.insertVersion(draft).pipe(
+            Effect.as("won"),
+            Effect.catchReason("RegistryError", "DuplicateVersion", (lost) =>
+              Effect.succeed(`lost to ${lost.version}`),
+            ),
+          ),
+        { concurrency: "unbounded" },
+      )
+      assert.deepStrictEqual(outcomes.sort(), [...Array(11).fill("lost to 1"), "won"])
+      assert.strictEqual((yield* found(store.findModel(model))).latestVersion, 1)
+    }),
+  )
+
+  it.effect("versions are listed newest first, window after window", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = yield* withVersions("list", 5)
+      const page = (limit: number, after?: VersionNumber) =>
+        Effect.map(store.listVersions(model, { limit, after }), (versions) =>
+          versions.map((version) => Number(version.version)),
+        )
+      assert.deepStrictEqual(yield* page(10), [5, 4, 3, 2, 1])
+      assert.deepStrictEqual(yield* page(2), [5, 4])
+      assert.deepStrictEqual(yield* page(2, v(4)), [3, 2])
+      assert.deepStrictEqual(yield* page(2, v(2)), [1])
+      assert.deepStrictEqual(yield* page(2, v(1)), [])
+    }),
+  )
+
+  it.effect("a validation ends once, as ready or as invalid with a reason", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = yield* withVersions("settle", 0)
+      const validating = Effect.map(store.listValidating, (versions) =>
+        versions
+          .filter((version) => version.model === model)
+          .map((version) => version.version)
+          .sort(),
+      )
+      const good = yield* store.insertVersion(draftOf(model, { state: "validating" }))
+      const bad = yield* store.insertVersion(draftOf(model, { state: "validating" }))
+      yield* store.insertVersion(draftOf(model))
+      assert.strictEqual(good.state, "validating")
+      assert.deepStrictEqual(yield* validating, [v(1), v(2)])
+      yield* store.settleVersion(model, good.version, { state: "ready" })
+      yield* store.settleVersion(model, bad.version, { state: "invalid", reason: oddText })
+      assert.deepStrictEqual(yield* validating, [])
+      // Settled versions stay as they are.
+      yield* store.settleVersion(model, good.version, { state: "invalid", reason: "late" })
+      yield* store.settleVersion(model, bad.version, { state: "ready" })
+      yield* store.settleVersion(model, v(99), { state: "ready" })
+      const states = (yield* store.listVersions(model, { limit: 10 })).map((x) => [x.state, x.reason])
+      assert.deepStrictEqual(states, [
+        ["ready", null],
+        ["invalid", oddText],
+        ["ready", null],
+      ])
+    }),
+  )
+
+  it.effect("a version is described, and only that changes", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = yield* withVersions("describe", 1)
+      const before = yield* found(store.findVersion(model, v(1)))
+      const after = yield* store.describeVersion(model, v(1), "trained on 2026")
+      assert.deepStrictEqual({ ...after }, { ...before, description: "trained on 2026" })
+      assert.deepStrictEqual(yield* store.findVersion(model, v(1)), Option.some(after))
+      yield* failsWith("VersionNotFound", store.describeVersion(model, v(2), ""))
+    }),
+  )
+}
