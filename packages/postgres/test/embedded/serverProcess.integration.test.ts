@@ -1,0 +1,96 @@
+import { mkdirSync, readdirSync, symlinkSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import {
+  environmentVariable,
+  eventually,
+  kill,
+  nothingRunsIn,
+  type OwnerOptions,
+  open,
+  opened,
+  processesOf,
+  query,
+  startOwner,
+  temporaryFolder,
+  whereIs,
+} from "./harness.ts"
+
+const killWhileWriting = Effect.fnUntraced(function* (ownerOptions: (root: string) => OwnerOptions) {
+  const root = yield* temporaryFolder
+  yield* environmentVariable("TMPDIR", root)
+  const dataDirectory = join(root, "pg")
+  const owner = yield* startOwner("write", dataDirectory, ownerOptions(root))
+  yield* opened(owner)
+  yield* eventually("rows are written", () => owner.lines.length > 50)
+  yield* kill(owner.pid, "SIGKILL")
+  yield* Effect.promise(() => owner.exited)
+  yield* nothingRunsIn(dataDirectory)
+
+  const acknowledged = Number(owner.lines.at(-1))
+  const server = yield* open({ dataDirectory })
+  const [row] = yield* query(server.socketPath, "SELECT count(*)::int AS rows, max(n) AS last FROM written")
+  // One more may have been committed without being acknowledged.
+  expect(row?.rows).toBe(row?.last)
+  expect([acknowledged, acknowledged + 1]).toContain(row?.rows)
+  expect(readdirSync(root).filter((name) => name.startsWith("mfpg-"))).toHaveLength(1)
+})
+
+/** A PATH with nothing but these programs. */
+const onlyPrograms = (folder: string, ...programs: ReadonlyArray<string>) => {
+  mkdirSync(folder)
+  for (const program of programs) symlinkSync(whereIs(program), join(folder, program))
+  return { PATH: folder }
+}
+
+describe("the life of the server", () => {
+  it.live("ends with its owner, kill -9 included, and every acknowledged row is there again", () =>
+    killWhileWriting(() => ({})).pipe(Effect.scoped),
+  )
+
+  it.live("ends with its owner also where there is no setpriv", () =>
+    killWhileWriting((root) => ({
+      environment: onlyPrograms(join(root, "bin"), "unshare", "sh"),
+    })).pipe(Effect.scoped),
+  )
+
+  it.live("stops in order where there is no setpriv, and leaves no watchdog", () =>
+    Effect.gen(function* () {
+      const root = yield* temporaryFolder
+      yield* environmentVariable("PATH", onlyPrograms(join(root, "bin"), "unshare", "sh").PATH)
+      const watchdogs = () => processesOf("read -r _; kill -INT")
+      const server = yield* open({ dataDirectory: join(root, "pg") }).pipe(
+        Effect.tap(() => Effect.sync(() => expect(watchdogs()).toHaveLength(1))),
+        Effect.scoped,
+      )
+      expect(processesOf(server.dataDirectory)).toEqual([])
+      expect(watchdogs()).toEqual([])
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("does not see a Ctrl-C in its owner's terminal", () =>
+    Effect.gen(function* () {
+      const root = yield* temporaryFolder
+      const owner = yield* startOwner("interrupted", join(root, "pg"))
+      const server = yield* opened(owner)
+      yield* eventually("it listens for the signal", () => owner.lines.includes("listening"))
+      expect(processesOf(root)).toContain(server.pid)
+      yield* kill(-owner.pid, "SIGINT")
+      expect(yield* Effect.promise(() => owner.exited)).toBe(0)
+      expect(owner.lines.at(-1)).toBe("served")
+      expect(processesOf(root)).toEqual([])
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("is stopped by an owner that is told to stop", () =>
+    Effect.gen(function* () {
+      const root = yield* temporaryFolder
+      const owner = yield* startOwner("hold", join(root, "pg"))
+      yield* opened(owner)
+      yield* kill(-owner.pid, "SIGINT")
+      yield* Effect.promise(() => owner.exited)
+      expect(processesOf(root)).toEqual([])
+    }).pipe(Effect.scoped),
+  )
+})
