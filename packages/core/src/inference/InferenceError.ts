@@ -1,5 +1,6 @@
 /** Failures of a prediction: one wrapper error, tagged reasons inside. */
 import { Schema } from "effect"
+import { InputIssue } from "../model/InputIssue.ts"
 import { VersionState } from "../model/Version.ts"
 import { ModelNotFound, VersionNotFound } from "../registry/RegistryError.ts"
 import { LoadFailed, RunFailed, RunnerLost, RunnerUnavailable } from "./ModelRuntime.ts"
@@ -16,15 +17,6 @@ export class VersionUnavailable extends Schema.TaggedError<VersionUnavailable>()
     return `Version ${this.version} of model "${this.model}" is not ready, it is ${this.state}${why}`
   }
 }
-
-/** What is wrong with one part of a request. */
-export const InputIssue = Schema.Struct({
-  /** Where, in the request's own terms: `inputs.image`, `outputs[0]`. */
-  path: Schema.String,
-  /** What was expected and what came. */
-  message: Schema.String,
-})
-export type InputIssue = typeof InputIssue.Type
 
 export class InvalidInputs extends Schema.TaggedError<InvalidInputs>()("InvalidInputs", {
   model: Schema.String,

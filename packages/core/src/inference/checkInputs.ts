@@ -1,7 +1,8 @@
 /** Holds a request's tensors against a signature, before anything is spent on them. */
+
+import type { InputIssue } from "../model/InputIssue.ts"
 import { formatShape, type Signature, type TensorSpec } from "../model/Signature.ts"
 import { elementCount, type Tensor, type Tensors } from "../model/Tensor.ts"
-import type { InputIssue } from "./InferenceError.ts"
 
 const describe = (spec: TensorSpec) => `${spec.datatype} ${formatShape(spec.shape)}`
 

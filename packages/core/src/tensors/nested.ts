@@ -1,7 +1,7 @@
 /** Tensors from nested JavaScript arrays, as people and JSON write them, and back. */
 import { Result } from "effect"
-import type { InputIssue } from "../inference/InferenceError.ts"
 import type { Datatype } from "../model/Datatype.ts"
+import type { InputIssue } from "../model/InputIssue.ts"
 import { allocate, elementCount, type Tensor, type TensorOf } from "../model/Tensor.ts"
 import { bytesElement, describeValue, loadElement, storeElement } from "./elements.ts"
 

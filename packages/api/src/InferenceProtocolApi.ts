@@ -1,0 +1,124 @@
+/** The Open Inference Protocol, V2, over REST: what clients of Triton and KServe speak. */
+import { Datatype } from "@modelforge/core/model"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
+
+/** Every failure of V2 has this body. */
+const failure = <const Status extends number>(status: Status) =>
+  Schema.Struct({ error: Schema.String }).pipe(HttpApiSchema.status(status))
+
+export const InferenceProtocolBadRequest = failure(400)
+export const InferenceProtocolNotFound = failure(404)
+export const InferenceProtocolUnavailable = failure(503)
+
+const Shape = Schema.Array(Schema.Int)
+const Parameters = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Number, Schema.Boolean]))
+
+/** `-1` stands for a dimension of any size. */
+const TensorMetadata = Schema.Struct({ name: Schema.String, datatype: Datatype, shape: Shape })
+
+export const ServerMetadata = Schema.Struct({
+  name: Schema.String,
+  version: Schema.String,
+  extensions: Schema.Array(Schema.String),
+})
+
+export const ModelMetadata = Schema.Struct({
+  name: Schema.String,
+  versions: Schema.Array(Schema.String),
+  platform: Schema.String,
+  inputs: Schema.Array(TensorMetadata),
+  outputs: Schema.Array(TensorMetadata),
+})
+
+export const InferRequest = Schema.Struct({
+  id: Schema.optionalKey(Schema.String),
+  parameters: Schema.optionalKey(Parameters),
+  inputs: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      shape: Shape,
+      datatype: Datatype,
+      parameters: Schema.optionalKey(Parameters),
+      /** Elements in row-major order, flat or nested along the shape. */
+      data: Schema.Array(Schema.Unknown),
+    }),
+  ),
+  outputs: Schema.optionalKey(
+    Schema.Array(Schema.Struct({ name: Schema.String, parameters: Schema.optionalKey(Parameters) })),
+  ),
+})
+
+export const InferResponse = Schema.Struct({
+  model_name: Schema.String,
+  model_version: Schema.String,
+  id: Schema.optionalKey(Schema.String),
+  outputs: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      shape: Shape,
+      datatype: Datatype,
+      data: Schema.Array(Schema.Unknown),
+    }),
+  ),
+})
+
+const model = { model: Schema.String }
+const version = { model: Schema.String, version: Schema.String }
+
+const metadata = { success: ModelMetadata, error: [InferenceProtocolNotFound, InferenceProtocolUnavailable] }
+const ready = {
+  success: Schema.Struct({ name: Schema.String, ready: Schema.Boolean }),
+  error: [InferenceProtocolNotFound, InferenceProtocolUnavailable],
+}
+const infer = {
+  payload: InferRequest,
+  success: InferResponse,
+  error: [InferenceProtocolBadRequest, InferenceProtocolNotFound, InferenceProtocolUnavailable],
+}
+
+export class InferenceProtocolApi extends HttpApiGroup.make("inferenceProtocol")
+  .add(
+    HttpApiEndpoint.get("server", "/", { success: ServerMetadata }).annotate(
+      OpenApi.Summary,
+      "Server metadata",
+    ),
+    HttpApiEndpoint.get("live", "/health/live", {
+      success: Schema.Struct({ live: Schema.Boolean }),
+    }).annotate(OpenApi.Summary, "The server is live"),
+    HttpApiEndpoint.get("ready", "/health/ready", {
+      success: [
+        Schema.Struct({ ready: Schema.Boolean }),
+        Schema.Struct({ ready: Schema.Boolean }).pipe(HttpApiSchema.status(503)),
+      ],
+    }).annotate(OpenApi.Summary, "The server is ready"),
+    HttpApiEndpoint.get("model", "/models/:model", { params: model, ...metadata }).annotate(
+      OpenApi.Summary,
+      "Model metadata",
+    ),
+    HttpApiEndpoint.get("version", "/models/:model/versions/:version", {
+      params: version,
+      ...metadata,
+    }).annotate(OpenApi.Summary, "Metadata of a version"),
+    HttpApiEndpoint.get("modelReady", "/models/:model/ready", { params: model, ...ready }).annotate(
+      OpenApi.Summary,
+      "The model is ready",
+    ),
+    HttpApiEndpoint.get("versionReady", "/models/:model/versions/:version/ready", {
+      params: version,
+      ...ready,
+    }).annotate(OpenApi.Summary, "The version is ready"),
+    HttpApiEndpoint.post("infer", "/models/:model/infer", { params: model, ...infer }).annotate(
+      OpenApi.Summary,
+      "Run a model",
+    ),
+    HttpApiEndpoint.post("inferVersion", "/models/:model/versions/:version/infer", {
+      params: version,
+      ...infer,
+    }).annotate(OpenApi.Summary, "Run a version"),
+  )
+  .prefix("/v2")
+  .annotateMerge(OpenApi.annotations({ title: "Open Inference Protocol V2" })) {}

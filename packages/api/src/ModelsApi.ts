@@ -1,0 +1,93 @@
+/** Models, and the aliases that point at their versions. */
+import {
+  AliasName,
+  Description,
+  Labels,
+  Model,
+  ModelDraft,
+  ModelState,
+  Tags,
+  VersionNumber,
+} from "@modelforge/core/model"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
+import { Page, pageQuery } from "./Page.ts"
+import {
+  AliasNotFoundProblem,
+  ModelExistsProblem,
+  ModelNotFoundProblem,
+  UnavailableProblem,
+  VersionConflictProblem,
+  VersionNotFoundProblem,
+} from "./Problems.ts"
+
+/** A model as `/v1` shows it. */
+export const ModelResource = Schema.Struct({
+  ...Model.fields,
+  /** Null: requests go to the alias `production`, else to the highest ready version. */
+  traffic: Schema.Null,
+  /** What differs from the server's settings. */
+  config: Schema.Struct({}),
+})
+export type ModelResource = typeof ModelResource.Type
+
+export const ModelChanges = Schema.Struct({
+  description: Schema.optionalKey(Description),
+  tags: Schema.optionalKey(Tags),
+  labels: Schema.optionalKey(Labels),
+})
+
+export const AliasResource = Schema.Struct({ alias: AliasName, version: VersionNumber })
+
+const params = { model: Schema.String }
+
+export class ModelsApi extends HttpApiGroup.make("models")
+  .add(
+    HttpApiEndpoint.post("create", "/", {
+      payload: ModelDraft,
+      success: ModelResource.pipe(HttpApiSchema.status(201)),
+      error: [ModelExistsProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "Create a model"),
+    HttpApiEndpoint.get("list", "/", {
+      query: {
+        ...pageQuery,
+        search: Schema.optionalKey(Schema.String),
+        tag: Schema.optionalKey(Schema.String),
+        state: Schema.optionalKey(ModelState),
+      },
+      success: Page(ModelResource),
+      error: UnavailableProblem,
+    }).annotate(OpenApi.Summary, "List models by name"),
+    HttpApiEndpoint.get("get", "/:model", {
+      params,
+      success: ModelResource,
+      error: [ModelNotFoundProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "Get a model"),
+    HttpApiEndpoint.patch("update", "/:model", {
+      params,
+      payload: ModelChanges,
+      success: ModelResource,
+      error: [ModelNotFoundProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "Change a model's description, tags or labels"),
+    HttpApiEndpoint.delete("remove", "/:model", {
+      params,
+      success: HttpApiSchema.NoContent,
+      error: [ModelNotFoundProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "Delete a model and all its versions"),
+    HttpApiEndpoint.put("setAlias", "/:model/aliases/:alias", {
+      params: { ...params, alias: AliasName },
+      payload: Schema.Struct({ version: VersionNumber }),
+      success: AliasResource,
+      error: [ModelNotFoundProblem, VersionNotFoundProblem, VersionConflictProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "Point an alias at a version"),
+    HttpApiEndpoint.delete("removeAlias", "/:model/aliases/:alias", {
+      params: { ...params, alias: Schema.String },
+      success: HttpApiSchema.NoContent,
+      error: [ModelNotFoundProblem, AliasNotFoundProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "Delete an alias"),
+  )
+  .prefix("/v1/models")
+  .annotateMerge(OpenApi.annotations({ title: "Models" })) {}

@@ -1,0 +1,137 @@
+/**
+ * The failures that clients of `/v1` see: RFC 9457 problem details. Apart from the domain's errors on purpose:
+ * whatever a class here declares is sent, so no cause, no SQL, no path.
+ */
+import { InputIssue } from "@modelforge/core/model"
+import * as HttpApiError from "effect/http-api/HttpApiError"
+import * as Schema from "effect/Schema"
+
+/** One thing that is wrong with a request. */
+const Errors = Schema.Array(InputIssue)
+
+const urn = <const Name extends string>(name: Name) => `urn:modelforge:problem:${name}` as const
+
+/** The body is not JSON, or a query parameter or header can't be read. */
+export class BadRequestProblem extends HttpApiError.Problem<BadRequestProblem>()(
+  "BadRequestProblem",
+  { type: urn("bad-request"), status: 400, title: "The request can't be read" },
+  { errors: Schema.optionalKey(Errors) },
+) {}
+
+/** The request was read, but members of it are not what they have to be. */
+export class InvalidRequestProblem extends HttpApiError.Problem<InvalidRequestProblem>()(
+  "InvalidRequestProblem",
+  { type: urn("invalid-request"), status: 422, title: "The request is not valid" },
+  { errors: Errors },
+) {}
+
+/** The inputs do not fit the signature of the version. */
+export class InvalidInputsProblem extends HttpApiError.Problem<InvalidInputsProblem>()(
+  "InvalidInputsProblem",
+  { type: urn("invalid-inputs"), status: 422, title: "The inputs do not fit the model" },
+  { model: Schema.String, errors: Errors },
+) {}
+
+/** The inputs fit the signature, but the model failed on them. */
+export class RunFailedProblem extends HttpApiError.Problem<RunFailedProblem>()("RunFailedProblem", {
+  type: urn("run-failed"),
+  status: 422,
+  title: "The model failed on these inputs",
+}) {}
+
+export class ForbiddenProblem extends HttpApiError.Problem<ForbiddenProblem>()("ForbiddenProblem", {
+  type: urn("forbidden"),
+  status: 403,
+  title: "The request is not allowed",
+}) {}
+
+export class NotFoundProblem extends HttpApiError.Problem<NotFoundProblem>()("NotFoundProblem", {
+  type: urn("not-found"),
+  status: 404,
+  title: "There is nothing at this path",
+}) {}
+
+export class ModelNotFoundProblem extends HttpApiError.Problem<ModelNotFoundProblem>()(
+  "ModelNotFoundProblem",
+  { type: urn("model-not-found"), status: 404, title: "Model not found" },
+  { model: Schema.String },
+) {}
+
+export class VersionNotFoundProblem extends HttpApiError.Problem<VersionNotFoundProblem>()(
+  "VersionNotFoundProblem",
+  { type: urn("version-not-found"), status: 404, title: "Version not found" },
+  { model: Schema.String, version: Schema.NullOr(Schema.String) },
+) {}
+
+export class AliasNotFoundProblem extends HttpApiError.Problem<AliasNotFoundProblem>()(
+  "AliasNotFoundProblem",
+  { type: urn("alias-not-found"), status: 404, title: "Alias not found" },
+  { model: Schema.String, alias: Schema.String },
+) {}
+
+export class MethodNotAllowedProblem extends HttpApiError.Problem<MethodNotAllowedProblem>()(
+  "MethodNotAllowedProblem",
+  { type: urn("method-not-allowed"), status: 405, title: "The method is not supported at this path" },
+) {}
+
+export class ModelExistsProblem extends HttpApiError.Problem<ModelExistsProblem>()(
+  "ModelExistsProblem",
+  { type: urn("model-exists"), status: 409, title: "The model exists already" },
+  { model: Schema.String },
+) {}
+
+/** `version` is the number under which the same bytes are there. */
+export class DuplicateVersionProblem extends HttpApiError.Problem<DuplicateVersionProblem>()(
+  "DuplicateVersionProblem",
+  { type: urn("duplicate-version"), status: 409, title: "These bytes are a version already" },
+  { model: Schema.String, version: Schema.Int, digest: Schema.String },
+) {}
+
+export class VersionConflictProblem extends HttpApiError.Problem<VersionConflictProblem>()(
+  "VersionConflictProblem",
+  { type: urn("version-conflict"), status: 409, title: "The version's state does not allow this" },
+  { model: Schema.String, version: Schema.Int },
+) {}
+
+export class TooLargeProblem extends HttpApiError.Problem<TooLargeProblem>()(
+  "TooLargeProblem",
+  { type: urn("too-large"), status: 413, title: "The body is too large" },
+  /** Bytes. */
+  { limit: Schema.Int },
+) {}
+
+export class UnsupportedMediaTypeProblem extends HttpApiError.Problem<UnsupportedMediaTypeProblem>()(
+  "UnsupportedMediaTypeProblem",
+  { type: urn("unsupported-media-type"), status: 415, title: "The body's type or encoding is not supported" },
+) {}
+
+/** `code` is stable, for programs: `truncated`, `not-onnx`, `external-data`, `unsupported-type`, … */
+export class UnusableModelProblem extends HttpApiError.Problem<UnusableModelProblem>()(
+  "UnusableModelProblem",
+  { type: urn("unusable-model"), status: 422, title: "The file is not a usable ONNX model" },
+  { code: Schema.String },
+) {}
+
+export class DigestMismatchProblem extends HttpApiError.Problem<DigestMismatchProblem>()(
+  "DigestMismatchProblem",
+  { type: urn("digest-mismatch"), status: 400, title: "The bytes are not those announced" },
+) {}
+
+/** Nothing was stored. */
+export class UploadInterruptedProblem extends HttpApiError.Problem<UploadInterruptedProblem>()(
+  "UploadInterruptedProblem",
+  { type: urn("upload-interrupted"), status: 400, title: "The upload ended early" },
+) {}
+
+export class InternalProblem extends HttpApiError.Problem<InternalProblem>()("InternalProblem", {
+  type: urn("internal"),
+  status: 500,
+  title: "The server failed; the failure was logged",
+}) {}
+
+/** Trying again later may succeed. */
+export class UnavailableProblem extends HttpApiError.Problem<UnavailableProblem>()("UnavailableProblem", {
+  type: urn("unavailable"),
+  status: 503,
+  title: "Temporarily unavailable",
+}) {}

@@ -1,0 +1,91 @@
+/** Versions of a model: uploading, reading, downloading. */
+import { AliasName, Description, Version } from "@modelforge/core/model"
+import * as Multipart from "effect/http/Multipart"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
+import { Page, pageQuery } from "./Page.ts"
+import {
+  BadRequestProblem,
+  DigestMismatchProblem,
+  DuplicateVersionProblem,
+  ModelNotFoundProblem,
+  TooLargeProblem,
+  UnavailableProblem,
+  UnsupportedMediaTypeProblem,
+  UnusableModelProblem,
+  UploadInterruptedProblem,
+  VersionConflictProblem,
+  VersionNotFoundProblem,
+} from "./Problems.ts"
+
+const params = { model: Schema.String, version: Schema.String }
+const notFound = [ModelNotFoundProblem, VersionNotFoundProblem, UnavailableProblem] as const
+
+export class VersionsApi extends HttpApiGroup.make("versions")
+  .add(
+    HttpApiEndpoint.post("upload", "/", {
+      params: { model: Schema.String },
+      query: {
+        /** Makes the model too when there is none. */
+        create: Schema.optionalKey(Schema.Literals(["true", "false"])),
+        /** Points here once the version is ready. */
+        alias: Schema.optionalKey(AliasName),
+        description: Schema.optionalKey(Description),
+      },
+      headers: { "content-digest": Schema.optionalKey(Schema.String) },
+      payload: [
+        HttpApiSchema.StreamUint8Array(),
+        Schema.Struct({ file: Multipart.SingleFileSchema }).pipe(HttpApiSchema.asMultipartStream()),
+      ],
+      success: Version.pipe(HttpApiSchema.status(201)),
+      error: [
+        BadRequestProblem,
+        DigestMismatchProblem,
+        UploadInterruptedProblem,
+        ModelNotFoundProblem,
+        DuplicateVersionProblem,
+        TooLargeProblem,
+        UnsupportedMediaTypeProblem,
+        UnusableModelProblem,
+        UnavailableProblem,
+      ],
+    })
+      .annotate(OpenApi.Summary, "Upload an ONNX file as the next version")
+      .annotate(
+        OpenApi.Description,
+        "The file as the body, or as the multipart field `file`. It is scanned while it arrives and loaded once " +
+          "before the answer; a file that can't be served is refused and leaves nothing behind. " +
+          "`Content-Digest: sha-256=:…:` is checked when sent.",
+      ),
+    HttpApiEndpoint.get("list", "/", {
+      params: { model: Schema.String },
+      query: pageQuery,
+      success: Page(Version),
+      error: [ModelNotFoundProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "List versions, newest first"),
+    HttpApiEndpoint.get("get", "/:version", { params, success: Version, error: notFound }).annotate(
+      OpenApi.Summary,
+      "Get a version by number or alias",
+    ),
+    HttpApiEndpoint.get("download", "/:version/artifact", {
+      params,
+      success: HttpApiSchema.StreamUint8Array(),
+      error: notFound,
+    }).annotate(OpenApi.Summary, "Download the ONNX file"),
+    HttpApiEndpoint.patch("update", "/:version", {
+      params,
+      payload: Schema.Struct({ description: Description }),
+      success: Version,
+      error: notFound,
+    }).annotate(OpenApi.Summary, "Change a version's description"),
+    HttpApiEndpoint.delete("remove", "/:version", {
+      params,
+      success: HttpApiSchema.NoContent,
+      error: [...notFound, VersionConflictProblem],
+    }).annotate(OpenApi.Summary, "Delete a version that no alias points at"),
+  )
+  .prefix("/v1/models/:model/versions")
+  .annotateMerge(OpenApi.annotations({ title: "Versions" })) {}
