@@ -12,7 +12,6 @@ import {
   BinariesUnusable,
   DataFolderNotWritable,
   EmbeddedPostgresError,
-  InitFailed,
   RootNotSupported,
 } from "./EmbeddedPostgresError.ts"
 import { runCommand } from "./runCommand.ts"
@@ -124,38 +123,33 @@ const runsAt = Effect.fnUntraced(function* (way: Way, ...command: readonly [stri
 })
 
 /** The other user may not be able to read the programs (below /root, say): it gets a copy beside the data folder. */
-const copyBinaries = Effect.fnUntraced(
-  function* (binaries: Binaries, dataDirectory: string) {
-    const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
-    const parent = path.dirname(dataDirectory)
-    const target = path.join(parent, `.${path.basename(dataDirectory)}.programs`)
-    const copied = binariesIn(path, path.join(target, path.basename(binaries.folder)))
-    const wanted = yield* runCommand(binaries.postgres, "--version")
-    const present = yield* runCommand(copied.postgres, "--version")
-    if (present.exitCode === 0 && present.output === wanted.output) return copied
+const copyBinaries = Effect.fnUntraced(function* (binaries: Binaries, dataDirectory: string) {
+  const path = yield* Path.Path
+  const parent = path.dirname(dataDirectory)
+  const target = path.join(parent, `.${path.basename(dataDirectory)}.programs`)
+  const copied = binariesIn(path, path.join(target, path.basename(binaries.folder)))
+  const wanted = yield* runCommand(binaries.postgres, "--version")
+  const present = yield* runCommand(copied.postgres, "--version")
+  if (present.exitCode === 0 && present.output === wanted.output) return copied
 
-    const temporary = yield* fs.makeTempDirectoryScoped({ directory: parent, prefix: ".programs-" })
-    const copy = path.join(temporary, "copy")
-    yield* fs.copy(path.dirname(binaries.folder), copy)
-    yield* runCommand("chmod", "-R", "a+rX", copy)
-    yield* fs.remove(target, { recursive: true, force: true })
-    yield* fs.rename(copy, target)
-    return copied
-  },
-  Effect.scoped,
-  (effect, _, dataDirectory) =>
-    Effect.mapError(
-      effect,
-      (error) =>
-        new EmbeddedPostgresError({
-          reason: new InitFailed({
-            dataDirectory,
-            detail: `its programs could not be copied there: ${error.message}`,
-          }),
-        }),
-    ),
-)
+  // `cp` keeps the relative links between the libraries, which Node's copy would point back at the original.
+  const steps = [
+    ["rm", "-rf", target],
+    ["cp", "-RP", path.dirname(binaries.folder), target],
+    ["chmod", "-R", "a+rX", target],
+  ] as const
+  for (const [program, ...args] of steps) {
+    const { exitCode, output } = yield* runCommand(program, ...args)
+    if (exitCode === 0) continue
+    return yield* new EmbeddedPostgresError({
+      reason: new BinariesUnusable({
+        folder: binaries.folder,
+        detail: `the user PostgreSQL must run as cannot read them, and copying them failed: ${output}`,
+      }),
+    })
+  }
+  return copied
+})
 
 const stepDown = Effect.fnUntraced(function* (way: Way, binaries: Binaries, dataDirectory: string) {
   const path = yield* Path.Path
@@ -180,7 +174,7 @@ const stepDown = Effect.fnUntraced(function* (way: Way, binaries: Binaries, data
 
 /**
  * Finds out how to run `binaries` here. The folder above `dataDirectory` must exist.
- * Fails with `BinariesUnusable`, `RootNotSupported`, `DataFolderNotWritable` or `InitFailed`.
+ * Fails with `BinariesUnusable`, `RootNotSupported` or `DataFolderNotWritable`.
  */
 export const makeLauncher = Effect.fnUntraced(function* (
   binaries: Binaries,

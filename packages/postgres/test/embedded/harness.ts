@@ -1,6 +1,16 @@
 /** What the tests of the embedded server share: temp folders, the layer, owner processes, a look at what runs. */
-import { execFile, execFileSync, spawn } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from "node:fs"
+import { execFile, spawn } from "node:child_process"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -144,9 +154,19 @@ export const opened = Effect.fnUntraced(function* (owner: Owner) {
 
 export const kill = (pid: number, signal: NodeJS.Signals) => Effect.sync(() => process.kill(pid, signal))
 
-/** Path of a program on this machine. */
-export const whereIs = (program: string) =>
-  execFileSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).trim()
+/** Makes a folder of links to these programs, for a PATH that offers nothing else. */
+export const onlyPrograms = (folder: string, ...programs: ReadonlyArray<string>) => {
+  mkdirSync(folder)
+  for (const program of programs) {
+    const found = (process.env.PATH ?? "")
+      .split(":")
+      .map((directory) => join(directory, program))
+      .find((file) => existsSync(file))
+    if (found === undefined) throw new Error(`this machine has no ${program}`)
+    symlinkSync(found, join(folder, program))
+  }
+  return folder
+}
 
 export const run = (program: string, ...args: ReadonlyArray<string>) =>
   Effect.callback<string, Error>((resume) => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, symlinkSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -8,13 +8,13 @@ import {
   kill,
   nothingRunsIn,
   type OwnerOptions,
+  onlyPrograms,
   open,
   opened,
   processesOf,
   query,
   startOwner,
   temporaryFolder,
-  whereIs,
 } from "./harness.ts"
 
 const killWhileWriting = Effect.fnUntraced(function* (ownerOptions: (root: string) => OwnerOptions) {
@@ -37,13 +37,6 @@ const killWhileWriting = Effect.fnUntraced(function* (ownerOptions: (root: strin
   expect(readdirSync(root).filter((name) => name.startsWith("mfpg-"))).toHaveLength(1)
 })
 
-/** A PATH with nothing but these programs. */
-const onlyPrograms = (folder: string, ...programs: ReadonlyArray<string>) => {
-  mkdirSync(folder)
-  for (const program of programs) symlinkSync(whereIs(program), join(folder, program))
-  return { PATH: folder }
-}
-
 describe("the life of the server", () => {
   it.live("ends with its owner, kill -9 included, and every acknowledged row is there again", () =>
     killWhileWriting(() => ({})).pipe(Effect.scoped),
@@ -51,14 +44,14 @@ describe("the life of the server", () => {
 
   it.live("ends with its owner also where there is no setpriv", () =>
     killWhileWriting((root) => ({
-      environment: onlyPrograms(join(root, "bin"), "unshare", "sh"),
+      environment: { PATH: onlyPrograms(join(root, "bin"), "unshare", "sh") },
     })).pipe(Effect.scoped),
   )
 
   it.live("stops in order where there is no setpriv, and leaves no watchdog", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      yield* environmentVariable("PATH", onlyPrograms(join(root, "bin"), "unshare", "sh").PATH)
+      yield* environmentVariable("PATH", onlyPrograms(join(root, "bin"), "unshare", "sh"))
       const watchdogs = () => processesOf("read -r _; kill -INT")
       const server = yield* open({ dataDirectory: join(root, "pg") }).pipe(
         Effect.tap(() => Effect.sync(() => expect(watchdogs()).toHaveLength(1))),
