@@ -1,0 +1,7 @@
+export * from "./embedded/EmbeddedPostgres.ts"
+export * from "./embedded/EmbeddedPostgresError.ts"
+export { layerMigrations, migrate } from "./Migrations.ts"
+export * from "./PostgresClient.ts"
+export * from "./PostgresError.ts"
+export * as PostgresRegistryStore from "./PostgresRegistryStore.ts"
+export * from "./PostgresStores.ts"

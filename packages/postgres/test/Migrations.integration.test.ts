@@ -1,0 +1,77 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, type Redacted } from "effect"
+import { SqlClient } from "effect/sql"
+import { migrate } from "../src/Migrations.ts"
+import { layerClient } from "../src/PostgresClient.ts"
+import { administer, freshDatabase, testServer, urlOf } from "./TestPostgres.ts"
+
+const server = testServer()
+
+const migrateOn = (url: Redacted.Redacted) => Effect.provide(migrate, layerClient({ url }), { local: true })
+
+const tables = (url: Redacted.Redacted) =>
+  SqlClient.SqlClient.use((sql) =>
+    Effect.map(
+      sql<{ name: string }>`
+        SELECT table_schema || '.' || table_name AS name FROM information_schema.tables
+        WHERE table_schema NOT IN ('pg_catalog', 'information_schema')
+        ORDER BY table_name
+      `,
+      (rows) => rows.map((row) => row.name),
+    ),
+  ).pipe(Effect.provide(layerClient({ url }), { local: true }))
+
+const allTables = [
+  "modelforge.aliases",
+  "modelforge.modelforge_migrations",
+  "modelforge.models",
+  "modelforge.versions",
+]
+
+it.live("a fresh database gets every table in a schema of its own; the second run has nothing to do", () =>
+  Effect.gen(function* () {
+    const url = yield* freshDatabase(yield* server)
+    assert.deepStrictEqual(yield* migrateOn(url), [[1, "registry"]])
+    assert.deepStrictEqual(yield* tables(url), allTables)
+    assert.deepStrictEqual(yield* migrateOn(url), [])
+  }),
+)
+
+it.live("of processes that start at once one migrates and all go on", () =>
+  Effect.gen(function* () {
+    const url = yield* freshDatabase(yield* server)
+    const runs = yield* Effect.forEach([1, 2, 3, 4, 5], () => migrateOn(url), { concurrency: "unbounded" })
+    assert.deepStrictEqual(runs.flat(), [[1, "registry"]])
+    assert.deepStrictEqual(yield* tables(url), allTables)
+  }),
+)
+
+it.live(
+  "a migration that fails leaves nothing behind, says why, and runs again once the reason is gone",
+  () =>
+    Effect.gen(function* () {
+      const url = yield* freshDatabase(yield* server)
+      const onDatabase = (statement: string) =>
+        SqlClient.SqlClient.use((sql) => sql.unsafe(statement)).pipe(
+          Effect.provide(layerClient({ url }), { local: true }),
+        )
+      yield* onDatabase("CREATE SCHEMA modelforge")
+      yield* onDatabase("CREATE TABLE modelforge.aliases (mine integer)")
+      const { reason } = yield* Effect.flip(migrateOn(url))
+      assert.strictEqual(reason._tag, "MigrationFailed")
+      assert.match(reason.message, /brought up to date: .*1_registry" failed: .*"aliases" already exists/)
+      assert.deepStrictEqual(yield* tables(url), ["modelforge.aliases"])
+      yield* onDatabase("DROP TABLE modelforge.aliases")
+      assert.deepStrictEqual(yield* migrateOn(url), [[1, "registry"]])
+    }),
+)
+
+it.live("a user without the right to make a schema is told so", () =>
+  Effect.gen(function* () {
+    const postgres = yield* server
+    yield* administer(postgres, "CREATE ROLE guest LOGIN")
+    const { reason } = yield* Effect.flip(migrateOn(urlOf(postgres, "postgres", "guest")))
+    assert.strictEqual(reason._tag, "MigrationFailed")
+    assert.match(reason.message, /permission denied for database postgres/)
+  }),
+)
