@@ -1,3 +1,6 @@
+export * as OnnxRuntime from "./runtime/OnnxRuntime.ts"
+export type { RunnerProcessOptions } from "./runtime/RunnerProcess.ts"
+export type { TrialOptions } from "./runtime/Trial.ts"
 export * as OnnxScanner from "./scanner/OnnxScanner.ts"
 export type { RefusalCode } from "./scanner/Refusal.ts"
 export { defaultScanLimits, type ScanLimits } from "./scanner/ScanLimits.ts"

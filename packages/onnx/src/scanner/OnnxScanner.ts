@@ -26,7 +26,8 @@ export class OnnxScan {
   push(chunk: Uint8Array): void {
     this.#guard(() => {
       if (this.#head === undefined) return this.#walker.push(chunk)
-      this.#head = this.#head.length === 0 ? chunk : Buffer.concat([this.#head, chunk])
+      const whole = this.#head.length === 0 && chunk.length >= sniffLength
+      this.#head = whole ? chunk : Buffer.concat([this.#head, chunk])
       if (this.#head.length >= sniffLength) this.#release(this.#head)
     })
   }

@@ -1,0 +1,101 @@
+/**
+ * One loaded model, in the process that asks for it. Runs in the runner as well as inline, so nothing here may
+ * import Effect: a runner has to start quickly.
+ */
+import type { Tensor, Tensors } from "@modelforge/core"
+import type * as Ort from "onnxruntime-node"
+import { monotonicMs } from "../wire/monotonicMs.ts"
+import { errorText } from "./errorText.ts"
+import { fromOrt, toOrt } from "./OrtTensor.ts"
+
+/** `unavailable`: the runtime itself could not be loaded. `refused`: it refused this model, or this run. */
+export class SessionError extends Error {
+  override readonly name = "SessionError"
+  readonly kind: "unavailable" | "refused"
+  constructor(kind: "unavailable" | "refused", detail: string) {
+    super(detail)
+    this.kind = kind
+  }
+}
+
+export interface SessionResult {
+  readonly outputs: Tensors
+  /** When the run began, on the machine's monotonic clock. */
+  readonly startedAt: number
+  readonly computeMs: number
+}
+
+export interface Session {
+  readonly inputNames: ReadonlyArray<string>
+  readonly outputNames: ReadonlyArray<string>
+  /** Rejects with a `SessionError`. Call it again only when the promise has settled. */
+  readonly run: (inputs: Tensors, outputs: ReadonlyArray<string>) => Promise<SessionResult>
+  readonly release: () => Promise<void>
+}
+
+export interface SessionOptions {
+  /** Threads that one operator may use. */
+  readonly intraOpThreads: number
+}
+
+export type OpenSession = (file: string, options: SessionOptions) => Promise<Session>
+
+/** Only when a model is first needed, so that importing this package loads no native library. */
+const loadRuntime = async (): Promise<typeof Ort> => {
+  // biome-ignore lint/style/noProcessEnv: the native library takes this setting from the environment alone
+  process.env["ORT_DISABLE_TELEMETRY"] ??= "1"
+  try {
+    return await import("onnxruntime-node")
+  } catch (cause) {
+    const text = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : ""
+    throw new SessionError(
+      "unavailable",
+      /cannot find (package|module)/i.test(text)
+        ? "the package onnxruntime-node is not installed"
+        : `onnxruntime-node could not be loaded (${errorText(text, import.meta.dirname)})`,
+    )
+  }
+}
+
+export const openSession: OpenSession = async (file, { intraOpThreads }) => {
+  const ort = await loadRuntime()
+  const refused = (cause: unknown): SessionError => new SessionError("refused", errorText(cause, file))
+  let session: Ort.InferenceSession
+  try {
+    session = await ort.InferenceSession.create(file, {
+      executionProviders: ["cpu"],
+      executionMode: "sequential",
+      graphOptimizationLevel: "all",
+      intraOpNumThreads: intraOpThreads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 4,
+    })
+  } catch (cause) {
+    throw refused(cause)
+  }
+  return {
+    inputNames: session.inputNames,
+    outputNames: session.outputNames,
+    run: async (inputs, outputs) => {
+      const startedAt = monotonicMs()
+      try {
+        const feeds: Record<string, Ort.Tensor> = {}
+        for (const name in inputs) {
+          const tensor = inputs[name]
+          if (tensor !== undefined) feeds[name] = toOrt(ort, name, tensor)
+        }
+        const results = await session.run(feeds, outputs, { logSeverityLevel: 4 })
+        const computeMs = monotonicMs() - startedAt
+        const named: Record<string, Tensor> = {}
+        for (const name of outputs) {
+          const result = results[name]
+          if (result !== undefined) named[name] = fromOrt(name, result)
+        }
+        return { outputs: named, startedAt, computeMs }
+      } catch (cause) {
+        throw refused(cause)
+      }
+    },
+    release: () => session.release(),
+  }
+}

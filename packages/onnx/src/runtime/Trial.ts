@@ -1,0 +1,161 @@
+/** Tries a model in a throw-away process, within limits of time and memory. */
+import { readFile } from "node:fs/promises"
+import {
+  allocate,
+  byteWidth,
+  elementCount,
+  LoadFailed,
+  RuntimeError,
+  type Signature,
+  type Tensor,
+  type TensorSpec,
+  type Tensors,
+} from "@modelforge/core"
+import { Duration, Effect, Schedule, Semaphore } from "effect"
+import { RunnerGone } from "./RunnerLink.ts"
+import { acquire, type RunnerProcess, type RunnerProcessOptions } from "./RunnerProcess.ts"
+
+export interface TrialOptions {
+  /** For start, load and run together. Default 30 seconds. */
+  readonly timeLimit?: Duration.Input
+  /** Resident memory of the process, in bytes; watched on Linux. Default 4 GiB. */
+  readonly memoryLimit?: number
+  /** Trials at the same time; others wait their turn. Default 2. */
+  readonly concurrency?: number
+}
+
+/** Inputs beyond this are not made up; the model is then only loaded. */
+const maxInputBytes = 64 * 1024 * 1024
+/** Of the memory watch; a process can allocate some hundred megabytes between two looks. */
+const watchInterval = Duration.millis(20)
+/** Linux counts resident memory in pages of 4 KiB on the machines that onnxruntime-node supports. */
+const pageBytes = 4096
+
+const failed = (detail: string): RuntimeError => new RuntimeError({ reason: new LoadFailed({ detail }) })
+
+const zeros = ({ datatype, shape }: TensorSpec): Tensor | undefined => {
+  const sizes = shape.map((size) => (typeof size === "number" && size >= 0 ? size : 1))
+  const count = elementCount(sizes)
+  if (count * (datatype === "BYTES" ? 64 : byteWidth[datatype]) > maxInputBytes) return undefined
+  if (datatype === "BYTES") {
+    return { datatype, shape: sizes, data: Array.from({ length: count }, () => new Uint8Array(0)) }
+  }
+  // `allocate` pairs each datatype with its array; the compiler does not follow the pair through the union.
+  return { datatype, shape: sizes, data: allocate[datatype](count) } as Tensor
+}
+
+/** Zeros for every input, or undefined when one of them would be too large. */
+export const syntheticInputs = ({ inputs }: Signature): Tensors | undefined => {
+  const tensors: Record<string, Tensor> = {}
+  for (const spec of inputs) {
+    const tensor = zeros(spec)
+    if (tensor === undefined) return undefined
+    tensors[spec.name] = tensor
+  }
+  return tensors
+}
+
+const difference = (
+  kind: string,
+  read: ReadonlyArray<TensorSpec>,
+  loaded: ReadonlyArray<string>,
+): string | undefined => {
+  const names = new Set(read.map(({ name }) => name))
+  const extra = loaded.find((name) => !names.has(name))
+  if (extra !== undefined) return `the runtime sees an ${kind} "${extra}" that the file's reader does not`
+  const missing = read.find(({ name }) => !loaded.includes(name))
+  return missing && `the runtime does not see the ${kind} "${missing.name}" that the file's reader does`
+}
+
+const residentBytes = (pid: number): Effect.Effect<number> =>
+  Effect.promise(() =>
+    readFile(`/proc/${pid}/statm`, "utf8").then(
+      (text) => Number(text.split(" ")[1]) * pageBytes,
+      // Gone, or not Linux.
+      () => 0,
+    ),
+  )
+
+export type Trial = (file: string, signature: Signature) => Effect.Effect<void, RuntimeError>
+
+export const make = (options: TrialOptions, runner: RunnerProcessOptions): Trial => {
+  const timeLimit = Duration.fromInputUnsafe(options.timeLimit ?? "30 seconds")
+  const memoryLimit = options.memoryLimit ?? 4 * 1024 ** 3
+  const permits = Semaphore.makeUnsafe(options.concurrency ?? 2)
+
+  const watch = ({ pid }: RunnerProcess) =>
+    residentBytes(pid).pipe(
+      Effect.flatMap((bytes) =>
+        bytes > memoryLimit
+          ? Effect.fail(
+              failed(
+                `it used more than ${Math.round(memoryLimit / 1024 ** 2)} MiB of memory when it was tried`,
+              ),
+            )
+          : Effect.void,
+      ),
+      Effect.repeat(Schedule.spaced(watchInterval)),
+      Effect.andThen(Effect.never),
+    )
+
+  /** A crash is the model's fault here: nothing else runs in the process. */
+  const call = <A>(what: string, request: () => Promise<A>): Effect.Effect<A, RuntimeError> =>
+    Effect.tryPromise({ try: request, catch: (cause) => cause }).pipe(
+      Effect.catch((cause) =>
+        cause instanceof RuntimeError
+          ? Effect.fail(cause)
+          : cause instanceof RunnerGone
+            ? Effect.fail(failed(`${what} it crashed the runtime (${cause.detail})`))
+            : Effect.die(cause),
+      ),
+    )
+
+  const examine = Effect.fnUntraced(function* (file: string, signature: Signature, process: RunnerProcess) {
+    let stage = "load"
+    const steps = Effect.gen(function* () {
+      const { handle, names } = yield* call("loading", () => process.link.load(file, 1))
+      const mismatch =
+        difference("input", signature.inputs, names.inputs) ??
+        difference("output", signature.outputs, names.outputs)
+      if (mismatch !== undefined) return yield* failed(mismatch)
+      const inputs = syntheticInputs(signature)
+      if (inputs === undefined) return
+      stage = "run"
+      yield* call("running", () =>
+        process.link.run(
+          handle,
+          inputs,
+          signature.outputs.map(({ name }) => name),
+        ),
+      ).pipe(
+        // Zeros need not make sense to a model.
+        Effect.catchIf(
+          (error) => error.reason._tag === "RunFailed",
+          () => Effect.void,
+        ),
+      )
+    })
+    yield* Effect.raceFirst(steps, watch(process)).pipe(
+      Effect.timeoutOrElse({
+        duration: timeLimit,
+        orElse: () =>
+          Effect.fail(
+            failed(
+              `it did not ${stage}${stage === "run" ? " once on inputs of zeros" : ""} within ${Duration.format(timeLimit)}`,
+            ),
+          ),
+      }),
+      // Whatever it still does, nobody waits for it.
+      Effect.ensuring(Effect.sync(process.kill)),
+    )
+  })
+
+  return Effect.fn("ModelRuntime.trial")(
+    function* (file: string, signature: Signature) {
+      const process = yield* acquire(runner)
+      yield* examine(file, signature, process)
+    },
+    Effect.scoped,
+    permits.withPermits(1),
+  )
+}
