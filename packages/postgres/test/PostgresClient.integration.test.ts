@@ -45,6 +45,7 @@ const listen = (onConnection: (socket: { destroy: () => void }) => void) =>
 it.effect.each([
   ["nonsense", /it is not a URL/],
   [`postgres://user:${secret}@host:notaport/db`, /it is not a URL/],
+  [`postgres://us%ZZer:${secret}@host/db`, /Invalid percent-encoding/],
   [`mysql://user:${secret}@host/db`, /it starts with "mysql:"/],
   [`postgres://:${secret}@host/db`, /it names no user/],
 ] as const)("refuses the URL of case %#", ([url, message]) =>

@@ -8,7 +8,9 @@ import {
   failsWith,
   failure,
   found,
+  freshName,
   oddText,
+  outcome,
   pointers,
   production,
   v,
@@ -95,24 +97,46 @@ export const aliasTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
       const store = yield* RegistryStore
       const model = yield* withVersions("dangling", 12)
       const numbers = Array.from({ length: 12 }, (_, i) => v(i + 1))
-      yield* Effect.forEach(
-        numbers,
-        (version) =>
-          Effect.all(
-            [
-              Effect.ignore(store.setAlias(model, production, version)),
-              Effect.ignore(store.deleteVersion(model, version)),
-            ],
-            { concurrency: "unbounded" },
-          ),
+      const outcomes = yield* Effect.all(
+        numbers.flatMap((version) => [
+          outcome(store.setAlias(model, production, version)),
+          outcome(store.deleteVersion(model, version)),
+        ]),
         { concurrency: "unbounded" },
       )
+      for (const end of outcomes) assert.include(["done", "VersionConflict", "VersionNotFound"], end)
       const routes = yield* found(store.findRoutes(model))
-      for (const target of Object.values(routes.aliases)) {
-        assert.include(
-          routes.versions.map((version) => version.version),
-          target,
+      const left = routes.versions.map((version) => Number(version.version))
+      for (const target of Object.values(pointers(routes))) assert.include(left, target)
+    }),
+  )
+
+  it.effect("concurrent changes of one model all end as the contract says", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = freshName("busy")
+      const insert = (state: "validating" | "ready") =>
+        store.insertVersion(draftOf(model, { state, alias: production, createModel: true }))
+      for (let round = 0; round < 5; round++) {
+        yield* Effect.forEach([1, 2, 3], () => insert("validating"))
+        const outcomes = yield* Effect.all(
+          [
+            ...[1, 2, 3].map((version) =>
+              outcome(store.settleVersion(model, v(version), { state: "ready" })),
+            ),
+            outcome(store.setAlias(model, canary, v(1))),
+            outcome(store.deleteModel(model)),
+            outcome(insert("ready")),
+            outcome(store.describeVersion(model, v(2), "new")),
+            outcome(store.deleteVersion(model, v(3))),
+            outcome(store.deleteAlias(model, production)),
+          ],
+          { concurrency: "unbounded" },
         )
+        for (const end of outcomes) {
+          assert.include(["done", "ModelNotFound", "VersionConflict", "VersionNotFound"], end)
+        }
+        yield* outcome(store.deleteModel(model))
       }
     }),
   )

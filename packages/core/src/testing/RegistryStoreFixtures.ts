@@ -54,6 +54,10 @@ export const failsWith = <A, R>(
   effect: Effect.Effect<A, { readonly reason: RegistryReason }, R>,
 ) => Effect.map(failure(effect), (reason) => assert.strictEqual(reason._tag, tag))
 
+/** `done`, or the tag of the reason. */
+export const outcome = <A, R>(effect: Effect.Effect<A, { readonly reason: RegistryReason }, R>) =>
+  Effect.match(effect, { onSuccess: () => "done", onFailure: (error) => error.reason._tag })
+
 /** A model with versions 1 to `count`, all ready. */
 export const withVersions = Effect.fnUntraced(function* (prefix: string, count: number) {
   const store = yield* RegistryStore

@@ -39,6 +39,13 @@ export const modelTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
       const full = yield* store.insertModel(draft)
       assert.deepInclude({ ...full }, draft)
       assert.deepStrictEqual(yield* store.findModel(draft.name), Option.some(full))
+      // No store needs to keep a NUL, but all take it.
+      yield* store.insertModel({
+        name: freshName("nul"),
+        description: "\0",
+        tags: ["\0"],
+        labels: { "\0": "\0" },
+      })
     }),
   )
 
