@@ -1,0 +1,20 @@
+/** Every route of ModelForge, still open in the engine and in the HTTP platform: the host decides both. */
+import { ForgeApi } from "@modelforge/api"
+import { Layer } from "effect"
+import { HttpApiBuilder, HttpApiSwagger } from "effect/http-api"
+import { layerInferenceProtocol } from "./handlers/inferenceProtocol.ts"
+import { layerModels } from "./handlers/models.ts"
+import { layerPredict } from "./handlers/predict.ts"
+import { layerSystem } from "./handlers/system.ts"
+import { layerVersions } from "./handlers/versions.ts"
+import { layerFallback, layerRequestProblems } from "./requestProblems.ts"
+
+export const layerRoutes = Layer.mergeAll(
+  HttpApiBuilder.layer(ForgeApi, { openapiPath: "/openapi.json" }),
+  HttpApiSwagger.layer(ForgeApi, { path: "/docs" }),
+  layerFallback,
+).pipe(
+  Layer.provide([layerSystem, layerModels, layerVersions, layerPredict, layerInferenceProtocol]),
+  // After the handlers: they need the middleware too.
+  Layer.provide(layerRequestProblems),
+)

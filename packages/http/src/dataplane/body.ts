@@ -1,0 +1,48 @@
+/** The bytes of a body as JSON, or the problem with them. */
+import { BadRequestProblem } from "@modelforge/api"
+import type { Signature } from "@modelforge/core"
+import { hasLongIntegers, parseExactJson } from "./exactJson.ts"
+
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+const decodeText = (body: Uint8Array): string => {
+  if (body.length === 0)
+    throw new BadRequestProblem({ detail: "The body is empty: send a JSON object with the inputs" })
+  try {
+    return utf8.decode(body)
+  } catch {
+    throw new BadRequestProblem({ detail: "The body is not JSON: it is not UTF-8 text" })
+  }
+}
+
+const parse = (text: string, parser: (text: string) => unknown): unknown => {
+  try {
+    return parser(text)
+  } catch (error) {
+    throw new BadRequestProblem({ detail: `The body is not JSON: ${syntaxOf(error)}` })
+  }
+}
+
+/** What the parser says of the place, shortened: it quotes the body. */
+const syntaxOf = (error: unknown): string =>
+  error instanceof Error ? error.message.replace(/^JSON\.parse: /, "").slice(0, 200) : "it can't be parsed"
+
+const takesLongIntegers = ({ inputs }: Signature) =>
+  inputs.some(({ datatype }) => datatype === "INT64" || datatype === "UINT64")
+
+/** A parsed body that can be read again with exact integers once the signature is known. */
+export interface JsonBody {
+  readonly value: unknown
+  /** The value with integers beyond 2^53 as bigints, where the signature has a use for them. */
+  readonly exactFor: (signature: Signature) => unknown
+}
+
+export const parseBody = (body: Uint8Array): JsonBody => {
+  const text = decodeText(body)
+  const value = parse(text, JSON.parse)
+  return {
+    value,
+    exactFor: (signature) =>
+      takesLongIntegers(signature) && hasLongIntegers(text) ? parse(text, parseExactJson) : value,
+  }
+}

@@ -1,0 +1,94 @@
+/** Handlers of versions: translate, nothing else. */
+import { ForgeApi } from "@modelforge/api"
+import { Registry, Uploads, VersionNumber } from "@modelforge/core"
+import { Effect, Option } from "effect"
+import { HttpIncomingMessage, HttpServerResponse } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import { pageOf, windowOf } from "./cursor.ts"
+import { answering, modelName } from "./failures.ts"
+import { announcedDigest, uploadBody } from "./uploadBody.ts"
+
+const versionKey = (key: string) =>
+  /^\d{1,10}$/.test(key) ? VersionNumber.makeOption(Number(key)) : Option.none()
+
+export const layerVersions = HttpApiBuilder.group(
+  ForgeApi,
+  "versions",
+  Effect.fnUntraced(function* (handlers) {
+    const registry = yield* Registry
+    const uploads = yield* Uploads
+    return handlers
+      .handleRaw(
+        "upload",
+        Effect.fnUntraced(
+          function* ({ params, query, headers, request }) {
+            const model = yield* modelName(params.model)
+            const expectedDigest = yield* announcedDigest(headers["content-digest"])
+            return yield* uploads.receive({
+              model,
+              bytes: yield* uploadBody(request),
+              expectedDigest,
+              createModel: query.create === "true",
+              alias: query.alias,
+              description: query.description,
+            })
+          },
+          // The upload has its own limit, and its body is never held.
+          Effect.provideService(HttpIncomingMessage.MaxBodySize, undefined),
+          answering(
+            "ModelNotFound",
+            "DuplicateVersion",
+            "DigestMismatch",
+            "ArtifactTooLarge",
+            "UnusableModel",
+            "UploadInterrupted",
+          ),
+        ),
+      )
+      .handleAll({
+        list: Effect.fnUntraced(function* ({ params, query }) {
+          const window = yield* windowOf(query, versionKey)
+          const versions = yield* registry.versions(yield* modelName(params.model), {
+            ...window,
+            limit: window.limit + 1,
+          })
+          return pageOf(versions, window.limit, ({ version }) => version)
+        }, answering("ModelNotFound")),
+        get: ({ params }) =>
+          modelName(params.model).pipe(
+            Effect.flatMap((model) => registry.version(model, params.version)),
+            answering("ModelNotFound", "VersionNotFound"),
+          ),
+        update: ({ params, payload }) =>
+          modelName(params.model).pipe(
+            Effect.flatMap((model) => registry.describeVersion(model, params.version, payload.description)),
+            answering("ModelNotFound", "VersionNotFound"),
+          ),
+        remove: ({ params }) =>
+          modelName(params.model).pipe(
+            Effect.flatMap((model) => registry.deleteVersion(model, params.version)),
+            answering("ModelNotFound", "VersionNotFound", "VersionConflict"),
+          ),
+      })
+      .handleRaw(
+        "download",
+        Effect.fnUntraced(
+          function* ({ params }) {
+            const { digest, size, bytes } = yield* registry.artifact(
+              yield* modelName(params.model),
+              params.version,
+            )
+            return HttpServerResponse.stream(bytes, {
+              contentType: "application/octet-stream",
+              contentLength: size,
+              headers: {
+                etag: `"${digest}"`,
+                "content-disposition": `attachment; filename="${params.model}.onnx"`,
+              },
+            })
+          },
+          answering("ModelNotFound", "VersionNotFound"),
+        ),
+      )
+  }),
+)

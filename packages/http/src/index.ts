@@ -1,0 +1,5 @@
+export * from "./dataplane/DataPlane.ts"
+export * from "./dataplane/routes.ts"
+export * from "./Routes.ts"
+export * from "./ServerReadiness.ts"
+export * from "./ServerVersion.ts"

@@ -1,0 +1,70 @@
+/** Which problem a client sees for each reason of the domain. Causes stay here: they are for the log. */
+import * as Problems from "@modelforge/api"
+import type { InferenceError, RegistryReason } from "@modelforge/core"
+
+/** What every problem class has in common. `JSON.stringify` gives its members as they are sent. */
+export interface Problem extends Error {
+  readonly type: string
+  readonly status: number
+}
+
+export const isProblem = (error: unknown): error is Problem =>
+  error instanceof Error &&
+  "type" in error &&
+  typeof error.type === "string" &&
+  error.type.startsWith("urn:modelforge:problem:")
+
+/** Wording of failures whose cause is ours to know and the operator's to read. */
+const tryAgain = "The server could not do this right now. Try again in a moment."
+
+export const inferenceProblem = (reason: InferenceError["reason"]) => {
+  const detail = reason.message
+  switch (reason._tag) {
+    case "ModelNotFound":
+      return new Problems.ModelNotFoundProblem({ model: reason.model, detail })
+    case "VersionNotFound":
+      return new Problems.VersionNotFoundProblem({ model: reason.model, version: reason.version, detail })
+    case "InvalidInputs":
+      return new Problems.InvalidInputsProblem({ model: reason.model, errors: reason.issues, detail })
+    case "RunFailed":
+      return new Problems.RunFailedProblem({ detail })
+    case "VersionUnavailable":
+    case "LoadFailed":
+    case "RunnerLost":
+    case "RunnerUnavailable":
+      return new Problems.UnavailableProblem({ detail })
+  }
+}
+export type InferenceProblem = ReturnType<typeof inferenceProblem>
+
+export const registryProblem = (reason: RegistryReason) => {
+  const detail = reason.message
+  switch (reason._tag) {
+    case "ModelNotFound":
+      return new Problems.ModelNotFoundProblem({ model: reason.model, detail })
+    case "ModelExists":
+      return new Problems.ModelExistsProblem({ model: reason.model, detail })
+    case "VersionNotFound":
+      return new Problems.VersionNotFoundProblem({ model: reason.model, version: reason.version, detail })
+    case "DuplicateVersion":
+      return new Problems.DuplicateVersionProblem({
+        model: reason.model,
+        version: reason.version,
+        digest: reason.digest,
+        detail,
+      })
+    case "VersionConflict":
+      return new Problems.VersionConflictProblem({ model: reason.model, version: reason.version, detail })
+    case "DigestMismatch":
+      return new Problems.DigestMismatchProblem({ detail })
+    case "ArtifactTooLarge":
+      return new Problems.TooLargeProblem({ limit: reason.limit, detail })
+    case "UploadInterrupted":
+      return new Problems.UploadInterruptedProblem({ detail })
+    case "UnusableModel":
+      return new Problems.UnusableModelProblem({ code: reason.code, detail })
+    case "StoreUnavailable":
+      return new Problems.UnavailableProblem({ detail: tryAgain })
+  }
+}
+export type RegistryProblem = ReturnType<typeof registryProblem>

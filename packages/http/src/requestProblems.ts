@@ -1,0 +1,146 @@
+/** What goes wrong around the handlers: requests that do not decode, paths that do not exist, failures nobody expected. */
+import {
+  BadRequestProblem,
+  ForgeApi,
+  InternalProblem,
+  InvalidRequestProblem,
+  MethodNotAllowedProblem,
+  NotFoundProblem,
+  RequestProblems,
+  TooLargeProblem,
+  UnsupportedMediaTypeProblem,
+} from "@modelforge/api"
+import type { InputIssue } from "@modelforge/core"
+import { ByteSize, Cause, Effect, Layer, SchemaIssue } from "effect"
+import {
+  HttpIncomingMessage,
+  HttpRouter,
+  HttpServerError,
+  HttpServerRequest,
+  HttpServerResponse,
+} from "effect/http"
+import { HttpApi, HttpApiError } from "effect/http-api"
+import { isProblem, type Problem } from "./problems.ts"
+
+/** Largest body of a management request, in bytes; uploads and predictions have limits of their own. */
+const maxManagementBytes = 1024 * 1024
+
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+const segment = (part: PropertyKey | { readonly key: PropertyKey }): string =>
+  String(typeof part === "object" ? part.key : part)
+
+const issuesOf = (error: HttpApiError.HttpApiSchemaError): ReadonlyArray<InputIssue> =>
+  formatIssues(error.cause.issue).issues.map(({ path = [], message }) => ({
+    path: [...(error.kind === "Payload" ? [] : [error.kind.toLowerCase()]), ...path.map(segment)].join("."),
+    message,
+  }))
+
+const toProblem = (error: HttpApiError.HttpApiSchemaError) => {
+  const errors = issuesOf(error)
+  const detail = errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ")
+  // A body that is no JSON at all has a single issue, at its root.
+  const unreadable = error.kind !== "Payload" || /valid JSON/.test(detail)
+  return unreadable
+    ? new BadRequestProblem({ detail, errors })
+    : new InvalidRequestProblem({ detail, errors })
+}
+
+/** A body that could not be read is a defect to the API builder; to the client it is an answer. */
+const bodyProblem = (defect: unknown) => {
+  if (!(defect instanceof HttpServerError.HttpServerError) || defect.reason._tag !== "RequestParseError")
+    return undefined
+  return defect.reason.reason === "BodyTooLarge"
+    ? new TooLargeProblem({
+        limit: maxManagementBytes,
+        detail: `The body is larger than the ${maxManagementBytes} bytes taken here`,
+      })
+    : new BadRequestProblem({ detail: "The body could not be read" })
+}
+
+const respond = (problem: Problem, headers?: Record<string, string>) =>
+  HttpServerResponse.text(JSON.stringify(problem), {
+    status: problem.status,
+    contentType: "application/problem+json",
+    ...(headers === undefined ? {} : { headers }),
+  })
+
+export const layerRequestProblems = Layer.succeed(RequestProblems, (httpEffect) =>
+  Effect.catch(httpEffect, (error) =>
+    HttpApiError.HttpApiSchemaError.is(error)
+      ? error.kind === "Body" || error.kind === "ResponseHeaders"
+        ? Effect.die(error)
+        : Effect.succeed(respond(toProblem(error)))
+      : Effect.fail(error),
+  ).pipe(Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxManagementBytes))),
+)
+
+/** Methods by path, for telling an unknown path from a wrong method. */
+const endpoints = (() => {
+  const paths: Array<{ readonly pattern: RegExp; readonly method: string }> = []
+  HttpApi.reflect(ForgeApi, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint }) => {
+      const pattern = endpoint.path.replace(/\/$/, "").replaceAll(/:[^/]+/g, "[^/]+")
+      paths.push({ pattern: new RegExp(`^${pattern}/?$`), method: endpoint.method })
+    },
+  })
+  return paths
+})()
+
+const pathOf = (url: string) => url.split(/[?#]/, 1)[0] ?? ""
+
+const unrouted = (request: HttpServerRequest.HttpServerRequest) => {
+  const path = pathOf(request.url)
+  const allowed = [
+    ...new Set(endpoints.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)),
+  ]
+  const allow = allowed.join(", ")
+  const problem: Problem =
+    allowed.length === 0
+      ? new NotFoundProblem({ detail: "There is nothing at this path. The API is described at /docs" })
+      : new MethodNotAllowedProblem({ detail: `${request.method} is not supported here: use ${allow}` })
+  return inTheStyleOf(path, problem, allowed.length === 0 ? undefined : { allow })
+}
+
+/** V2 has its own body for failures. */
+const inTheStyleOf = (path: string, problem: Problem, headers?: Record<string, string>) =>
+  path === "/v2" || path.startsWith("/v2/")
+    ? HttpServerResponse.jsonUnsafe(
+        { error: problem.message },
+        { status: problem.status, ...(headers === undefined ? {} : { headers }) },
+      )
+    : respond(problem, headers)
+
+/** Answers what no route or handler answered. Global, so that no path escapes it. */
+export const layerFallback = HttpRouter.use((router) =>
+  router.addGlobalMiddleware((httpEffect) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      httpEffect.pipe(
+        // The API builder's own refusals are plain text.
+        Effect.map((response) =>
+          response.status === 415 && !String(response.headers["content-type"]).includes("problem")
+            ? inTheStyleOf(
+                pathOf(request.url),
+                new UnsupportedMediaTypeProblem({
+                  detail: 'The content type is not supported: send "content-type: application/json"',
+                }),
+              )
+            : response,
+        ),
+        Effect.catchCause((cause) => {
+          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+          const error = Cause.squash(cause)
+          if (error instanceof HttpServerError.HttpServerError && error.reason._tag === "RouteNotFound")
+            return Effect.succeed(unrouted(request))
+          const problem = isProblem(error) ? error : bodyProblem(error)
+          if (problem !== undefined) return Effect.succeed(inTheStyleOf(pathOf(request.url), problem))
+          return Effect.as(
+            Effect.logError("A request failed unexpectedly", cause),
+            inTheStyleOf(pathOf(request.url), new InternalProblem()),
+          )
+        }),
+      ),
+    ),
+  ),
+)
