@@ -34,8 +34,7 @@ const targetOf = Effect.fnUntraced(function* (address: PostgresAddress) {
   if (protocol !== "postgres:" && protocol !== "postgresql:") {
     return yield* invalid(`it starts with "${protocol}"`)
   }
-  const encodedUser = searchParams.get("user") ?? username
-  const user = Option.getOrElse(decodeComponent(encodedUser), () => encodedUser)
+  const user = searchParams.get("user") ?? Option.getOrElse(decodeComponent(username), () => username)
   if (user === "") return yield* invalid("it names no user")
   const host = searchParams.get("host") ?? (hostname === "" ? "localhost" : hostname)
   return { server: `${host}:${searchParams.get("port") ?? (port === "" ? "5432" : port)}`, user }

@@ -13,7 +13,7 @@ export const temporaryFolder = Effect.flatMap(FileSystem.FileSystem, (fs) =>
   fs.makeTempDirectoryScoped({ prefix: "mf-postgres-" }),
 )
 
-export const layerTestPostgres = Layer.unwrap(
+const layerTestPostgres = Layer.unwrap(
   Effect.map(temporaryFolder, (folder) =>
     EmbeddedPostgres.layer({ dataDirectory: `${folder}/data`, settings }),
   ),

@@ -16,12 +16,12 @@ export const canary = AliasName.make("canary")
 /** Characters that a careless store changes, refuses or takes for syntax. */
 export const oddText = `é 漢 🦊 " ' \\ % _ \n $1 {a,b} NULL`
 
-export const signature: Signature = {
+const signature: Signature = {
   inputs: [{ name: "x \u0000 'y'", datatype: "FP32", shape: ["batch", 3, -1] }],
   outputs: [{ name: "label", datatype: "INT64", shape: [] }],
 }
 
-export const summary: ModelSummary = {
+const summary: ModelSummary = {
   irVersion: 10,
   opsets: { "ai.onnx": 21, "ai.onnx.ml": 3 },
   producer: "skl2onnx \u0000",
