@@ -98,6 +98,7 @@ export class ModelReader extends MessageReader {
         "the file holds no graph; it may be another protobuf file, or only a part of a model",
       )
     }
+    this.#findings.recognised = true
     if (this.#irVersion === 0) refuse("malformed", "the model does not say which version of ONNX it is in")
     if (this.#opsets.size === 0) refuse("malformed", "the model does not say which operator sets it uses")
   }

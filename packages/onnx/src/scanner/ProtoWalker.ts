@@ -264,7 +264,7 @@ export class ProtoWalker {
     if (this.#frames.length >= this.#maxDepth) {
       refuse(
         "limit-exceeded",
-        `${this.#frame.reader.describe()} is nested more than ${this.#maxDepth} messages deep`,
+        `the model is nested more than ${this.#maxDepth} messages deep, in ${this.#frame.reader.describe()}`,
       )
     }
     const packed = rule.kind === "int64s" ? this.#field : 0

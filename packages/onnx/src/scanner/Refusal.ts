@@ -25,9 +25,14 @@ export type RefusalCode =
   | "custom-operator"
   | "limit-exceeded"
 
+const maxDetail = 600
+
 /** Thrown by the readers, which are plain code; `OnnxScanner` makes it a failure. */
 export const refuse = (code: RefusalCode, detail: string): never => {
-  throw new UnusableModel({ code, detail })
+  throw new UnusableModel({
+    code,
+    detail: detail.length > maxDetail ? `${detail.slice(0, maxDetail - 1)}…` : detail,
+  })
 }
 
 /** A name from a file, fit for a message: quoted, escaped and short. */

@@ -5,14 +5,13 @@ import { MessageReader } from "./ProtoWalker.ts"
 import { quote, refuse } from "./Refusal.ts"
 import { addDimension } from "./TensorReader.ts"
 
-const sequence = 4
 const kinds: Readonly<Record<number, string>> = {
-  1: "tensor",
-  [sequence]: "sequence",
-  5: "map",
-  7: "opaque value",
-  8: "sparse tensor",
-  9: "optional value",
+  1: "a tensor",
+  4: "a sequence",
+  5: "a map",
+  7: "an opaque value",
+  8: "a sparse tensor",
+  9: "an optional value",
 }
 
 const datatypes: Readonly<Record<number, Datatype>> = {
@@ -51,7 +50,7 @@ const unsupportedTypes: Readonly<Record<number, string>> = {
 /** An input or output as it is declared. It is judged only at the end: initializers may repeat as inputs, of any type. */
 export interface DeclaredValue {
   readonly name: string
-  /** `tensor`, `sequence`, …; null when no type is declared. */
+  /** `a tensor`, `a sequence`, …; null when no type is declared. */
   readonly kind: string | null
   readonly elementType: number
   /** Null when no shape is declared. */
@@ -61,11 +60,11 @@ export interface DeclaredValue {
 /** The datatype of a declared value, or a refusal that names what can't be served. */
 export const datatypeOf = (value: DeclaredValue, where: string): Datatype => {
   if (value.kind === null) return refuse("unsupported-type", `${where} declares no type`)
-  if (value.kind !== "tensor") {
+  if (value.kind !== "a tensor") {
     return refuse(
       "unsupported-type",
-      `${where} is a ${value.kind}; only tensors can be served.${
-        value.kind === "sequence" || value.kind === "map"
+      `${where} is ${value.kind}; only tensors can be served.${
+        value.kind === "a sequence" || value.kind === "a map"
           ? " For models of scikit-learn, export with options={'zipmap': False}."
           : ""
       }`,
@@ -159,9 +158,9 @@ class TypeReader extends MessageReader {
   }
 
   override open(field: number): MessageReader {
-    const kind = kinds[field] ?? "value of unknown kind"
+    const kind = kinds[field] ?? "of unknown kind"
     this.#target.kind(kind)
-    return kind === "tensor"
+    return kind === "a tensor"
       ? new TensorTypeReader(this.#findings, this.describe, this.#target)
       : new Ignored(this.describe)
   }
