@@ -38,6 +38,9 @@ export type NumericDatatype = Exclude<Datatype, "BYTES">
 /** Tensors by input or output name. */
 export type Tensors = Readonly<Record<string, Tensor>>
 
+/** Whether a number can be the size of a dimension. */
+export const isSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0
+
 /** Number of elements a shape describes; 1 for a scalar. */
 export const elementCount = (shape: ReadonlyArray<number>): number => {
   let count = 1

@@ -3,6 +3,8 @@ import type { Datatype } from "../model/Datatype.ts"
 import type { NumericDatatype, TensorArrays } from "../model/Tensor.ts"
 import { fromBF16, fromFP16, toBF16, toFP16 } from "./halfFloat.ts"
 
+const longestNumber = 10n ** 40n
+
 /** How a value looks in a message: short, and told apart by its kind. */
 export const describeValue = (value: unknown): string => {
   if (typeof value === "string")
@@ -10,6 +12,9 @@ export const describeValue = (value: unknown): string => {
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (value === null) return "null"
   if (typeof value === "object") return "an object"
+  if (typeof value === "function") return "a function"
+  if (typeof value === "bigint" && (value >= longestNumber || value <= -longestNumber))
+    return "an integer of more than 40 digits"
   return String(value)
 }
 
@@ -30,13 +35,14 @@ const integer =
 const longInteger =
   (datatype: string, minimum: bigint, maximum: bigint): Store<{ [index: number]: bigint }> =>
   (target, index, value) => {
-    if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value))
+    const isNumber = typeof value === "number" && Number.isInteger(value)
+    if (isNumber && !Number.isSafeInteger(value))
       return `${value} is beyond 2^53, where a JavaScript number is not exact: give a bigint`
-    if (typeof value !== "bigint" && !Number.isSafeInteger(value))
+    if (!isNumber && typeof value !== "bigint")
       return `expected an integer for ${datatype}, got ${describeValue(value)}`
-    const exact = typeof value === "bigint" ? value : BigInt(value as number)
+    const exact = BigInt(value)
     if (exact < minimum || exact > maximum)
-      return `${exact} is out of the range of ${datatype}, ${minimum} to ${maximum}`
+      return `${describeValue(exact)} is out of the range of ${datatype}, ${minimum} to ${maximum}`
     target[index] = exact
     return undefined
   }
@@ -48,7 +54,8 @@ const float =
     const number = typeof value === "bigint" ? Number(value) : value
     if (typeof number !== "number") return `expected a number for ${datatype}, got ${describeValue(value)}`
     const element = stored(number)
-    if (isInfinite(element) && Number.isFinite(number)) return `${number} is out of the range of ${datatype}`
+    const isFinite = typeof value === "bigint" || Number.isFinite(number)
+    if (isFinite && isInfinite(element)) return `${describeValue(value)} is out of the range of ${datatype}`
     target[index] = element
     return undefined
   }
@@ -77,7 +84,8 @@ export const storeElement: { readonly [D in NumericDatatype]: Store<TensorArrays
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+/** A leading U+FEFF is a character like any other. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
 /** A BYTES element from a string (as UTF-8) or from bytes. */
 export const bytesElement = (value: unknown): Uint8Array | undefined => {

@@ -4,10 +4,21 @@ const word = new DataView(new ArrayBuffer(4))
 
 /** Rounds to nearest, ties to even, as IEEE 754 asks; overflow gives an infinity. */
 export const toBF16 = (value: number): number => {
+  if (Number.isNaN(value)) return 0x7fc0
+  const bits = binary32ToOdd(value)
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
+}
+
+/**
+ * The bits of a binary32 that was cut rather than rounded, with its last bit set where something was cut. Rounding to
+ * nearest here and then again to 16 bits would take what lies just beside a tie for a tie.
+ */
+const binary32ToOdd = (value: number): number => {
   word.setFloat32(0, value)
   const bits = word.getUint32(0)
-  if (Number.isNaN(value)) return ((bits >>> 16) & 0x8000) | 0x7fc0
-  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
+  const rounded = word.getFloat32(0)
+  if (rounded === value) return bits
+  return (Math.abs(rounded) > Math.abs(value) ? bits - 1 : bits) | 1
 }
 
 export const fromBF16 = (bits: number): number => {

@@ -2,7 +2,7 @@
 import { Result } from "effect"
 import type { Datatype } from "../model/Datatype.ts"
 import type { InputIssue } from "../model/InputIssue.ts"
-import { allocate, elementCount, type Tensor, type TensorOf } from "../model/Tensor.ts"
+import { allocate, elementCount, isSize, type Tensor, type TensorOf } from "../model/Tensor.ts"
 import { bytesElement, describeValue, loadElement, storeElement } from "./elements.ts"
 
 /** Deeper nesting than any model takes is refused before it costs anything. */
@@ -127,6 +127,11 @@ export const fromElements = (
   elements: ReadonlyArray<unknown>,
   path: string,
 ): Result.Result<Tensor, InputIssue> => {
+  if (shape.length > maxRank)
+    return Result.fail({ path, message: `the shape has ${shape.length} dimensions, more than ${maxRank}` })
+  const odd = shape.find((size) => !isSize(size))
+  if (odd !== undefined)
+    return Result.fail({ path, message: `a shape holds integers from 0, not ${describeValue(odd)}` })
   const count = elementCount(shape)
   const nested = shape.length > 1 && Array.isArray(elements[0])
   if (!nested && elements.length !== count)
