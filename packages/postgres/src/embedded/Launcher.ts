@@ -123,20 +123,26 @@ const runsAt = Effect.fnUntraced(function* (way: Way, ...command: readonly [stri
 })
 
 /** The other user may not be able to read the programs (below /root, say): it gets a copy beside the data folder. */
-const copyBinaries = Effect.fnUntraced(function* (binaries: Binaries, dataDirectory: string) {
+const copyBinaries = Effect.fnUntraced(function* (way: Way, binaries: Binaries, dataDirectory: string) {
+  const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const parent = path.dirname(dataDirectory)
-  const target = path.join(parent, `.${path.basename(dataDirectory)}.programs`)
+  const target = path.join(path.dirname(dataDirectory), `.${path.basename(dataDirectory)}.programs`)
   const copied = binariesIn(path, path.join(target, path.basename(binaries.folder)))
-  const wanted = yield* runCommand(binaries.postgres, "--version")
-  const present = yield* runCommand(copied.postgres, "--version")
-  if (present.exitCode === 0 && present.output === wanted.output) return copied
+  const original = yield* tryWay(unbound(), binaries)
+  // A copy that somebody else put there is not run, not even to ask for its version.
+  const info = yield* Effect.option(fs.stat(target))
+  if (Option.exists(info, ({ uid }) => Option.contains(uid, 0))) {
+    const present = yield* tryWay(way, copied)
+    if (present !== undefined && present.version === original?.version) return copied
+  }
 
+  const partial = `${target}.partial`
   // `cp` keeps the relative links between the libraries, which Node's copy would point back at the original.
   const steps = [
-    ["rm", "-rf", target],
-    ["cp", "-RP", path.dirname(binaries.folder), target],
-    ["chmod", "-R", "a+rX", target],
+    ["rm", "-rf", target, partial],
+    ["cp", "-RP", path.dirname(binaries.folder), partial],
+    ["chmod", "-R", "a+rX", partial],
+    ["mv", partial, target],
   ] as const
   for (const [program, ...args] of steps) {
     const { exitCode, output } = yield* runCommand(program, ...args)
@@ -169,7 +175,7 @@ const stepDown = Effect.fnUntraced(function* (way: Way, binaries: Binaries, data
   }
   const direct = yield* tryWay(way, binaries)
   if (direct !== undefined || !(yield* runsAt(unbound(), binaries.postgres, "--version"))) return direct
-  return yield* tryWay(way, yield* copyBinaries(binaries, dataDirectory))
+  return yield* tryWay(way, yield* copyBinaries(way, binaries, dataDirectory))
 })
 
 /**

@@ -56,7 +56,7 @@ const ownSettings = (socketDirectory: string) => ({
 const keptLogLines = 40
 const startLimit = "2 minutes"
 
-/** Fast shutdown; then at once without a checkpoint; then by force. Data is safe each time, the next start may take longer. */
+/** Fast shutdown; then without a checkpoint; then by force. The data is safe each time, the next start takes longer. */
 const stop = (handle: ChildProcessSpawner.ChildProcessHandle) =>
   handle.kill({ killSignal: "SIGINT" }).pipe(
     Effect.interruptible,

@@ -4,6 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option } from "effect"
 import { EmbeddedPostgres } from "../../src/embedded/EmbeddedPostgres.ts"
 import {
+  clusterIn,
   environmentVariable,
   eventually,
   kill,
@@ -50,7 +51,7 @@ describe("EmbeddedPostgres", () => {
     Effect.gen(function* () {
       const root = yield* temporaryFolder
       const server = yield* open({
-        dataDirectory: join(root, "pg"),
+        dataDirectory: yield* clusterIn(root),
         settings: { max_connections: "23", listen_addresses: "*", unix_socket_directories: root },
       })
       const show = (setting: string) =>
@@ -75,7 +76,7 @@ describe("EmbeddedPostgres", () => {
       const deep = join(long, "a".repeat(90))
       yield* Effect.promise(() => import("node:fs/promises").then((fs) => fs.mkdir(deep)))
       yield* environmentVariable("TMPDIR", deep)
-      const server = yield* open({ dataDirectory: join(root, "pg") })
+      const server = yield* open({ dataDirectory: yield* clusterIn(root) })
       expect(server.socketDirectory).toMatch(/^\/tmp\/mfpg-/)
       expect(yield* query(server.socketPath, "SELECT 1 AS one")).toEqual([{ one: 1 }])
     }).pipe(Effect.scoped),
@@ -84,7 +85,7 @@ describe("EmbeddedPostgres", () => {
   it.live("tells when the server dies, and can be opened again", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      const dataDirectory = join(root, "pg")
+      const dataDirectory = yield* clusterIn(root)
       yield* Effect.gen(function* () {
         const server = yield* EmbeddedPostgres
         yield* query(server.socketPath, "CREATE TABLE kept AS SELECT 1 AS one")
@@ -102,7 +103,7 @@ describe("EmbeddedPostgres", () => {
   it.live("does not call an orderly stop an exit", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      const server = yield* open({ dataDirectory: join(root, "pg") }).pipe(Effect.scoped)
+      const server = yield* open({ dataDirectory: yield* clusterIn(root) }).pipe(Effect.scoped)
       const waiting = yield* Effect.forkChild(server.exited, { startImmediately: true })
       yield* nothingRunsIn(root)
       expect(waiting.pollUnsafe()).toBeUndefined()
@@ -115,7 +116,7 @@ describe("EmbeddedPostgres", () => {
     () =>
       Effect.gen(function* () {
         const root = yield* temporaryFolder
-        const dataDirectory = join(root, "pg")
+        const dataDirectory = yield* clusterIn(root)
         yield* open({ dataDirectory }).pipe(
           Effect.tap((server) => kill(server.pid, "SIGSTOP")),
           Effect.scoped,
@@ -131,7 +132,7 @@ describe("EmbeddedPostgres", () => {
     Effect.gen(function* () {
       const root = yield* temporaryFolder
       yield* environmentVariable("TMPDIR", root)
-      const dataDirectory = join(root, "pg")
+      const dataDirectory = yield* clusterIn(root)
       const reason = yield* reasonOf(
         open({ dataDirectory, settings: { shared_buffers: "not a size" } }).pipe(Effect.scoped),
       )
@@ -148,7 +149,7 @@ describe("EmbeddedPostgres", () => {
     Effect.gen(function* () {
       const root = yield* temporaryFolder
       yield* environmentVariable("TMPDIR", root)
-      const dataDirectory = join(root, "pg")
+      const dataDirectory = yield* clusterIn(root)
       yield* open({ dataDirectory }).pipe(Effect.scoped)
 
       const opening = yield* Effect.forkChild(

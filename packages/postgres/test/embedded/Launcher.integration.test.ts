@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, chownSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
@@ -150,11 +150,15 @@ describe("Launcher", () => {
         const closed = join(root, "closed")
         mkdirSync(closed, { mode: 0o700 })
         yield* run("cp", "-R", dirname(folder), join(closed, "native"))
-        const programs = ["setpriv", "sh", "test", "true", "chown", "chmod", "rm"]
+        const programs = ["setpriv", "sh", "test", "true", "chown", "chmod", "rm", "mv"]
         yield* pathOf(join(root, "less"), ...programs)
 
         const dataDirectory = join(root, "pg")
         const options = { dataDirectory, binaries: join(closed, "native", "bin") }
+        const trap = join(root, ".pg.programs", "bin")
+        mkdirSync(trap, { recursive: true })
+        writeFileSync(join(trap, "postgres"), `#!/bin/sh\necho trapped > ${root}/trapped\n`, { mode: 0o755 })
+        chownSync(join(root, ".pg.programs"), 1234, 1234)
         const copyOf = () => statSync(join(root, ".pg.programs", "bin", "postgres")).ino
         expect(yield* reasonOf(open(options).pipe(Effect.scoped))).toMatchObject({
           _tag: "BinariesUnusable",
@@ -164,6 +168,7 @@ describe("Launcher", () => {
         yield* Effect.sync(() => symlinkSync("/bin/cp", join(root, "less", "cp")))
         yield* open(options).pipe(Effect.scoped)
         expect(statSync(dataDirectory).uid).toBe(65534)
+        expect(existsSync(join(root, "trapped"))).toBe(false)
         const copy = copyOf()
         const server = yield* open(options)
         expect(copyOf()).toBe(copy)

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Result } from "effect"
 import {
+  clusterIn,
   environmentVariable,
   eventually,
   kill,
@@ -31,7 +32,7 @@ describe("ownership of the data folder", () => {
   it.live("refuses a second process at once; the first goes on", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      const dataDirectory = join(root, "pg")
+      const dataDirectory = yield* clusterIn(root)
       const owner = yield* startOwner("hold", dataDirectory)
       const server = yield* opened(owner)
 
@@ -54,7 +55,7 @@ describe("ownership of the data folder", () => {
   it.live("refuses a second opening in the same process", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      const dataDirectory = join(root, "pg")
+      const dataDirectory = yield* clusterIn(root)
       yield* open({ dataDirectory })
       const reason = yield* reasonOf(open({ dataDirectory }).pipe(Effect.scoped))
       expect(reason).toMatchObject({ _tag: "DataFolderInUse", pid: process.pid, owner: "this process" })
@@ -82,7 +83,7 @@ describe("ownership of the data folder", () => {
   it.live("refuses a folder that a server without a known owner has open", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      const dataDirectory = join(root, "pg")
+      const dataDirectory = yield* clusterIn(root)
       const server = yield* open({ dataDirectory })
       writeFileSync(ownerRecord(dataDirectory), "not a record")
       const reason = yield* reasonOf(open({ dataDirectory }).pipe(Effect.scoped))
@@ -98,7 +99,7 @@ describe("ownership of the data folder", () => {
     Effect.gen(function* () {
       const root = yield* temporaryFolder
       yield* environmentVariable("TMPDIR", root)
-      const dataDirectory = join(root, "pg")
+      const dataDirectory = yield* clusterIn(root)
       const owner = yield* startOwner("hold", dataDirectory)
       const before = yield* opened(owner)
       // Stopped, it cannot act on its owner's death until it is continued.
@@ -121,7 +122,7 @@ describe("ownership of the data folder", () => {
     () =>
       Effect.gen(function* () {
         const root = yield* temporaryFolder
-        const dataDirectory = join(root, "pg")
+        const dataDirectory = yield* clusterIn(root)
         const owner = yield* startOwner("hold", dataDirectory)
         const before = yield* opened(owner)
         yield* kill(before.pid, "SIGSTOP")
@@ -139,7 +140,7 @@ describe("ownership of the data folder", () => {
   it.live("opens a folder whose lock file names a process that is gone or was never a server", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      const dataDirectory = join(root, "pg")
+      const dataDirectory = yield* clusterIn(root)
       const other = yield* bystander
       const lock = yield* Effect.gen(function* () {
         const server = yield* open({ dataDirectory })
@@ -160,7 +161,7 @@ describe("ownership of the data folder", () => {
   it.live("removes only what is certainly a dead owner's socket folder", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      const dataDirectory = join(root, "pg")
+      const dataDirectory = yield* clusterIn(root)
       yield* open({ dataDirectory }).pipe(Effect.scoped)
 
       const foreign = join(root, "foreign")
@@ -188,7 +189,7 @@ describe("ownership of the data folder", () => {
   it.live("retries while the memory of a crashed predecessor's processes is still in use", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      const dataDirectory = join(root, "pg")
+      const dataDirectory = yield* clusterIn(root)
       const first = yield* open({ dataDirectory })
       const backend = yield* query(first.socketPath, "SELECT 1 AS one")
       expect(backend).toEqual([{ one: 1 }])

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import {
+  clusterIn,
   environmentVariable,
   eventually,
   kill,
@@ -20,7 +21,7 @@ import {
 const killWhileWriting = Effect.fnUntraced(function* (ownerOptions: (root: string) => OwnerOptions) {
   const root = yield* temporaryFolder
   yield* environmentVariable("TMPDIR", root)
-  const dataDirectory = join(root, "pg")
+  const dataDirectory = yield* clusterIn(root)
   const owner = yield* startOwner("write", dataDirectory, ownerOptions(root))
   yield* opened(owner)
   yield* eventually("rows are written", () => owner.lines.length > 50)
@@ -51,9 +52,10 @@ describe("the life of the server", () => {
   it.live("stops in order where there is no setpriv, and leaves no watchdog", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
+      const dataDirectory = yield* clusterIn(root)
       yield* environmentVariable("PATH", onlyPrograms(join(root, "bin"), "unshare", "sh"))
       const watchdogs = () => processesOf("read -r _; kill -INT")
-      const server = yield* open({ dataDirectory: join(root, "pg") }).pipe(
+      const server = yield* open({ dataDirectory }).pipe(
         Effect.tap(() => Effect.sync(() => expect(watchdogs()).toHaveLength(1))),
         Effect.scoped,
       )
@@ -65,7 +67,7 @@ describe("the life of the server", () => {
   it.live("does not see a Ctrl-C in its owner's terminal", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      const owner = yield* startOwner("interrupted", join(root, "pg"))
+      const owner = yield* startOwner("interrupted", yield* clusterIn(root))
       const server = yield* opened(owner)
       yield* eventually("it listens for the signal", () => owner.lines.includes("listening"))
       expect(processesOf(root)).toContain(server.pid)
@@ -79,7 +81,7 @@ describe("the life of the server", () => {
   it.live("is stopped by an owner that is told to stop", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
-      const owner = yield* startOwner("hold", join(root, "pg"))
+      const owner = yield* startOwner("hold", yield* clusterIn(root))
       yield* opened(owner)
       yield* kill(-owner.pid, "SIGINT")
       yield* Effect.promise(() => owner.exited)
