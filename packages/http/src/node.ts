@@ -1,1 +1,3 @@
-export {}
+/** What hosts on Node's own HTTP server need. */
+export * from "./guard/openMode.ts"
+export * from "./node/NodeListener.ts"

@@ -10,12 +10,19 @@ import {
   TooLargeProblem,
   UnsupportedMediaTypeProblem,
 } from "@modelforge/api"
-import { ForgeConfig, Inference, InferenceError, type Prediction, type Route } from "@modelforge/core"
+import {
+  ForgeConfig,
+  Inference,
+  InferenceError,
+  nestedInputs,
+  type Prediction,
+  type Route,
+} from "@modelforge/core"
 import { Context, Effect, Layer, Queue, Result } from "effect"
 import { inferenceProblem, isProblem, type Problem } from "../problems.ts"
 import { parseBody } from "./body.ts"
 import { readInfer, writeInfer } from "./infer.ts"
-import { predictTensors, readPredict, writePredict } from "./predict.ts"
+import { readPredict, writePredict } from "./predict.ts"
 import type { DataRoute } from "./routes.ts"
 
 /** Header names in lower case. */
@@ -137,18 +144,18 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       }
     }
 
-    const route = (model: string, version: string | undefined): Route => {
-      const found = inference.route(model, version)
-      if (Result.isFailure(found)) throw found.failure
-      return found.success
-    }
+    const orThrow = <A>(result: Result.Result<A, InferenceError>): A =>
+      Result.getOrThrowWith(result, (error) => error)
+
+    const route = (model: string, version: string | undefined): Route =>
+      orThrow(inference.route(model, version))
 
     const predict = async (request: DataPlaneRequest, id: string): Promise<DataPlaneResponse> => {
       const since = performance.now()
       const body = parseBody(request.body)
       const to = route(request.route.model, readPredict(body.value).version)
       const { inputs, outputs } = readPredict(body.exactFor(to.signature))
-      const prediction = await inference.run(to, predictTensors(to, inputs), outputs, request.signal)
+      const prediction = await inference.run(to, orThrow(nestedInputs(to, inputs)), outputs, request.signal)
       return answer(prediction, since, id, (timings) => writePredict(to, prediction, timings, id))
     }
 

@@ -1,14 +1,7 @@
 /** `/v1` predictions: nested arrays for people, shapes inferred and held against the signature. */
-import { InvalidInputsProblem, InvalidRequestProblem } from "@modelforge/api"
-import {
-  describeValue,
-  fromNested,
-  type InputIssue,
-  type Prediction,
-  type Route,
-  type Tensor,
-} from "@modelforge/core"
-import { Predicate, Result } from "effect"
+import { InvalidRequestProblem } from "@modelforge/api"
+import { describeValue, type Prediction, type Route } from "@modelforge/core"
+import { Predicate } from "effect"
 import { nestedJson } from "./tensorJson.ts"
 
 export interface PredictMembers {
@@ -43,31 +36,6 @@ const isNames = (value: unknown): value is ReadonlyArray<string> =>
 
 const isVersion = (value: unknown): value is string | number =>
   Predicate.isString(value) || (Predicate.isNumber(value) && Number.isInteger(value))
-
-/** The values as tensors of the signature's datatypes. Names and shapes are checked later, by `Inference`. */
-export const predictTensors = (
-  route: Route,
-  inputs: Readonly<Record<string, unknown>>,
-): Record<string, Tensor> => {
-  const tensors: Record<string, Tensor> = Object.create(null)
-  const issues: Array<InputIssue> = []
-  for (const [name, value] of Object.entries(inputs)) {
-    // An unknown input is refused by its name; its values don't matter.
-    const datatype = route.signature.inputs.find((spec) => spec.name === name)?.datatype ?? "BYTES"
-    const known = route.signature.inputs.some((spec) => spec.name === name)
-    const read = fromNested(datatype, known ? value : "", `inputs.${name}`)
-    if (Result.isSuccess(read)) tensors[name] = read.success
-    else issues.push(read.failure)
-  }
-  const [first] = issues
-  if (first !== undefined)
-    throw new InvalidInputsProblem({
-      model: route.model,
-      errors: issues,
-      detail: `${first.path}: ${first.message}`,
-    })
-  return tensors
-}
 
 export const writePredict = (
   route: Route,

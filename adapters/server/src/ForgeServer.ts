@@ -1,0 +1,121 @@
+/** A standalone HTTP server: Node's own, on TCP and on Unix sockets, in front of one ModelForge. */
+import { createServer, type Server } from "node:http"
+import type { Duplex } from "node:stream"
+import { NodeHttpServer } from "@effect/platform-node"
+import { DataPlane, layerRoutes, ServerReadiness } from "@modelforge/http"
+import { type Arrival, makeNodeListener, type NodeListener } from "@modelforge/http/node"
+import { Context, type Duration, Effect, FileSystem, Layer, Schema } from "effect"
+import { HttpRouter } from "effect/http"
+
+/** Where a server listens. */
+export type Listen =
+  | { readonly host: string; readonly port: number }
+  /** A Unix socket, made readable to its owner only. A file left there by a server that died is replaced. */
+  | { readonly socketPath: string }
+
+export interface ForgeServerOptions {
+  readonly listen: ReadonlyArray<Listen>
+  /** Why a request is refused; undefined lets it pass. Stands before every route. */
+  readonly guard: (arrival: Arrival) => string | undefined
+  /** How long requests under way may take to finish; asked for when the server stops. Default: 10 seconds. */
+  readonly drainTimeout?: Effect.Effect<Duration.Input> | undefined
+}
+
+export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
+  address: Schema.String,
+  code: Schema.String,
+}) {
+  override get message() {
+    const why =
+      this.code === "EADDRINUSE"
+        ? "another program listens there: stop it, or choose another port with --port"
+        : this.code === "EACCES"
+          ? "this user may not listen there: choose a port above 1023 with --port"
+          : this.code === "EADDRNOTAVAIL" || this.code === "ENOTFOUND"
+            ? "this machine has no such address: choose another with --host"
+            : this.code
+    return `The server can't listen on ${this.address}: ${why}`
+  }
+}
+
+const describe = (listen: Listen) =>
+  "socketPath" in listen ? "its Unix socket" : `${listen.host}:${listen.port}`
+
+/** Listens, and gives the port: the one asked for, or the one the system chose for 0. */
+const bind = (server: Server, listen: Listen) =>
+  Effect.callback<number, ListenFailed>((resume) => {
+    const failed = (error: NodeJS.ErrnoException) =>
+      resume(Effect.fail(new ListenFailed({ address: describe(listen), code: error.code ?? error.message })))
+    server.once("error", failed)
+    server.listen("socketPath" in listen ? { path: listen.socketPath } : listen, () => {
+      server.off("error", failed)
+      const address = server.address()
+      resume(Effect.succeed(address !== null && typeof address === "object" ? address.port : 0))
+    })
+  })
+
+/** Stops accepting, lets requests under way finish, and then closes what is left. */
+const drain = (server: Server, timeout: Duration.Input) =>
+  Effect.callback<void>((resume) => {
+    server.close(() => resume(Effect.void))
+    // Connections that are kept alive without a request would hold the server open.
+    server.closeIdleConnections()
+  }).pipe(Effect.timeoutOption(timeout), Effect.andThen(Effect.sync(() => server.closeAllConnections())))
+
+/** The routes that are not the data plane's, as a listener of Node's. */
+const makeApp = Effect.gen(function* () {
+  const scope = yield* Effect.scope
+  const app = yield* HttpRouter.toHttpEffect(layerRoutes)
+  return yield* NodeHttpServer.makeHandler(app, { scope })
+})
+
+const answerMalformed = (error: NodeJS.ErrnoException, socket: Duplex) => {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status =
+    error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request"
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+}
+
+export class ForgeServer extends Context.Service<
+  ForgeServer,
+  {
+    /** Port of each TCP address, in the order of `listen`; 0 for a Unix socket. */
+    readonly ports: ReadonlyArray<number>
+  }
+>()("@modelforge/server/ForgeServer") {
+  /** Listens while the scope is open. Closing it drains: no new connections, what runs finishes. */
+  static readonly make = Effect.fn("ForgeServer.make")(function* (options: ForgeServerOptions) {
+    const fs = yield* FileSystem.FileSystem
+    const dataPlane = yield* DataPlane
+    const readiness = yield* ServerReadiness
+    const app: NodeListener = yield* makeApp
+    const listener = makeNodeListener({ dataPlane, app, guard: options.guard })
+
+    const drainTimeout = options.drainTimeout ?? Effect.succeed("10 seconds" as const)
+
+    const open = Effect.fnUntraced(function* (listen: Listen) {
+      const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0 }, listener)
+      server.on("clientError", answerMalformed)
+      if ("socketPath" in listen) yield* Effect.ignore(fs.remove(listen.socketPath, { force: true }))
+      return yield* Effect.acquireRelease(
+        Effect.gen(function* () {
+          const port = yield* bind(server, listen)
+          if ("socketPath" in listen) yield* Effect.orDie(fs.chmod(listen.socketPath, 0o600))
+          return port
+        }),
+        () => Effect.flatMap(drainTimeout, (timeout) => drain(server, timeout)),
+      )
+    })
+
+    const ports = yield* Effect.forEach(options.listen, open)
+    yield* readiness.ready
+    yield* Effect.addFinalizer(() => readiness.draining)
+    return ForgeServer.of({ ports })
+  })
+
+  static readonly layer = (options: ForgeServerOptions) =>
+    Layer.effect(this, this.make(options)).pipe(Layer.provide(NodeHttpServer.layerHttpServices))
+}

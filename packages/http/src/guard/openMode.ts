@@ -1,0 +1,47 @@
+/**
+ * Who may speak to a server that asks for no key: programs of this machine, and no web page of another site. A
+ * page in a browser on this machine has a loopback peer too, so the peer alone proves nothing.
+ */
+import type { RequestHeaders } from "../dataplane/DataPlane.ts"
+
+export interface Arrival {
+  /** Address of the peer; undefined on a Unix socket, which file permissions guard. */
+  readonly peer: string | undefined
+  readonly headers: RequestHeaders
+}
+
+const isLoopbackAddress = (address: string) => /^(?:::ffff:)?127\.|^::1$/.test(address)
+
+const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
+
+/** Whether a host to listen on is reached from this machine only. */
+export const isLoopbackHost = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host)
+
+/** Headers that proxies add: behind a proxy, every peer looks local. */
+const proxyHeaders = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]
+
+const single = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof value === "string" ? value : value?.join(", ")
+
+/** Why a request is refused in open mode; undefined when it may pass. */
+export const openModeRefusal = ({ peer, headers }: Arrival): string | undefined => {
+  if (peer === undefined) return undefined
+  if (!isLoopbackAddress(peer)) return "This server answers requests from its own machine only"
+  const host = single(headers["host"])
+  if (host === undefined || !loopbackHost.test(host))
+    return "This server answers to localhost and 127.0.0.1 only: the Host header names another"
+  const proxy = [
+    ...proxyHeaders,
+    ...Object.keys(headers).filter((name) => name.startsWith("x-forwarded-")),
+  ].find((name) => headers[name] !== undefined)
+  if (proxy !== undefined)
+    return `This server asks for no key and so answers no proxy: the request carries "${proxy}"`
+  const origin = single(headers["origin"])
+  if (origin !== undefined && origin !== `http://${host}`)
+    return "This server answers no other site's pages: the Origin header names another"
+  const site = single(headers["sec-fetch-site"])
+  if (site !== undefined && site !== "none" && site !== "same-origin")
+    return "This server answers no other site's pages: the request comes from one"
+  return undefined
+}

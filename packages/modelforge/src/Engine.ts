@@ -1,0 +1,40 @@
+/** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
+import { NodeServices } from "@effect/platform-node"
+import { ForgeConfig, Inference, layerArtifactStoreLocal, Registry, type Settings } from "@modelforge/core"
+import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
+import { layerEmbedded, layer as layerPostgres } from "@modelforge/postgres"
+import { Layer, type Redacted } from "effect"
+
+export interface EngineOptions {
+  /** Folder of the data: `artifacts`, and `postgres` when the database is embedded. */
+  readonly dataDirectory: string
+  /** A PostgreSQL of the host's. Default: an embedded one in the data folder. */
+  readonly databaseUrl?: Redacted.Redacted | undefined
+  /** Folder of the artifacts. Default: `artifacts` in the data folder. */
+  readonly artifactsDirectory?: string | undefined
+  /**
+   * Where models run: in a supervised process of their own, or on the thread of the caller, which is faster for tiny
+   * models and takes the process along when the runtime crashes. Default: `process`.
+   */
+  readonly execution?: "process" | "inline" | undefined
+  readonly settings?: Partial<Settings> | undefined
+}
+
+const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
+  databaseUrl === undefined
+    ? layerEmbedded({ dataDirectory: `${dataDirectory}/postgres` })
+    : layerPostgres({ url: databaseUrl })
+
+/** Everything that serves predictions and manages models, ready to be used or mounted. */
+export const layerEngine = (options: EngineOptions) =>
+  Inference.layer.pipe(
+    Layer.provideMerge(Registry.layer),
+    Layer.provide(OnnxScanner.layer),
+    Layer.provide(options.execution === "inline" ? OnnxRuntime.layerInline : OnnxRuntime.layerProcess()),
+    Layer.provide(
+      layerArtifactStoreLocal(options.artifactsDirectory ?? `${options.dataDirectory}/artifacts`),
+    ),
+    Layer.provide(layerStores(options)),
+    Layer.provideMerge(ForgeConfig.layer(options.settings)),
+    Layer.provide(NodeServices.layer),
+  )

@@ -1,0 +1,230 @@
+/** ModelForge as a library: promises and plain objects, for those who do not know Effect. */
+import { createReadStream } from "node:fs"
+import { Readable } from "node:stream"
+import {
+  AliasName,
+  Inference,
+  type Model,
+  ModelName,
+  type NestedValue,
+  nestedInputs,
+  Registry,
+  type Settings,
+  type Tensor,
+  type Tensors,
+  toNested,
+  UploadInterrupted,
+  Uploads,
+  type Version,
+} from "@modelforge/core"
+import { Cause, Effect, Exit, type Layer, ManagedRuntime, Option, Redacted, Result, Stream } from "effect"
+import { layerEngine } from "./Engine.ts"
+import { ModelForgeError, toModelForgeError } from "./ModelForgeError.ts"
+
+export interface OpenOptions {
+  /** Folder of the data, made when there is none. Default: `.modelforge`. */
+  readonly dataDirectory?: string
+  /** URL of a PostgreSQL of yours. Default: an embedded one in the data folder. */
+  readonly databaseUrl?: string
+  /** Where models run; see the guide. Default: `process`. */
+  readonly execution?: "process" | "inline"
+  readonly settings?: Partial<Settings>
+}
+
+export interface PushOptions {
+  /** Points here once the version is ready. */
+  readonly alias?: string
+  readonly description?: string
+}
+
+export interface PredictOptions {
+  /** A number or an alias. Default: `production`, else the highest ready version. */
+  readonly version?: number | string
+  /** Names of the outputs wanted. Default: all. */
+  readonly outputs?: ReadonlyArray<string>
+  /** Drops the request when it is aborted. */
+  readonly signal?: AbortSignal
+}
+
+/** A bare value, nested arrays along the shape, or a tensor as it is. */
+export type InputValue = NestedValue | Uint8Array | Tensor
+
+export interface PredictResult<Outputs> {
+  readonly model: string
+  readonly version: number
+  readonly outputs: Outputs
+  readonly timings: { readonly queueMs: number; readonly computeMs: number }
+}
+
+/** A file's path, its bytes, or a stream of them. */
+export type ModelSource = string | URL | Uint8Array | AsyncIterable<Uint8Array>
+
+type Engine = Layer.Success<ReturnType<typeof layerEngine>>
+type Runtime = ManagedRuntime.ManagedRuntime<Engine, unknown>
+
+const readable = (source: ModelSource): AsyncIterable<Uint8Array> => {
+  if (source instanceof Uint8Array) return Readable.from([source])
+  return typeof source === "string" || source instanceof URL ? createReadStream(source) : source
+}
+
+const named = <Name>(value: Option.Option<Name>, code: string, message: string): Name => {
+  if (Option.isNone(value)) throw new ModelForgeError(code, message)
+  return value.value
+}
+
+const modelName = (name: string) =>
+  named(
+    ModelName.makeOption(name),
+    "invalid-name",
+    `"${name}" can't be a model's name: use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit`,
+  )
+
+const aliasName = (name: string) =>
+  named(
+    AliasName.makeOption(name),
+    "invalid-name",
+    `"${name}" can't be an alias: use 1 to 63 of a-z, 0-9, '_' and '-', beginning with a letter or digit, not only digits`,
+  )
+
+export interface Models {
+  /** Uploads an ONNX file as the next version of `model`, which is made when there is none. */
+  readonly push: (model: string, source: ModelSource, options?: PushOptions) => Promise<Version>
+  readonly get: (model: string) => Promise<Model>
+  /** All models, by name. */
+  readonly list: () => Promise<ReadonlyArray<Model>>
+  /** Deletes a model and all its versions. */
+  readonly delete: (model: string) => Promise<void>
+}
+
+export class ModelForge implements AsyncDisposable {
+  readonly models: Models
+  readonly #runtime: Runtime
+  readonly #inference: Inference["Service"]
+
+  /**
+   * Opens the data folder, or connects to the database. The folder belongs to one process at a time; rejects with
+   * the code `data-folder-in-use` when it is another's.
+   */
+  static async open(options: OpenOptions = {}): Promise<ModelForge> {
+    const runtime: Runtime = ManagedRuntime.make(
+      layerEngine({
+        dataDirectory: options.dataDirectory ?? ".modelforge",
+        databaseUrl: options.databaseUrl === undefined ? undefined : Redacted.make(options.databaseUrl),
+        execution: options.execution,
+        settings: options.settings,
+      }),
+    )
+    try {
+      const inference = await run(runtime, Inference)
+      return new ModelForge(runtime, inference)
+    } catch (error) {
+      await runtime.dispose()
+      throw error
+    }
+  }
+
+  private constructor(runtime: Runtime, inference: Inference["Service"]) {
+    this.#runtime = runtime
+    this.#inference = inference
+    this.models = {
+      push: (model, source, { alias, description } = {}) =>
+        run(
+          runtime,
+          Uploads.use((uploads) =>
+            uploads.receive({
+              model: modelName(model),
+              bytes: Stream.fromAsyncIterable(
+                readable(source),
+                (error) => new UploadInterrupted({ detail: sourceTrouble(error) }),
+              ),
+              createModel: true,
+              alias: alias === undefined ? undefined : aliasName(alias),
+              description,
+            }),
+          ),
+        ),
+      get: (model) =>
+        run(
+          runtime,
+          Registry.use((registry) => registry.model(modelName(model))),
+        ),
+      list: () => run(runtime, listAll),
+      delete: (model) =>
+        run(
+          runtime,
+          Registry.use((registry) => registry.deleteModel(modelName(model))),
+        ),
+    }
+  }
+
+  /**
+   * Runs a model on nested arrays, whose shapes are held against the signature, and answers in nested arrays.
+   * 64-bit integers are numbers as far as these are exact, else bigints.
+   */
+  async predict(
+    model: string,
+    inputs: Readonly<Record<string, InputValue>>,
+    options: PredictOptions = {},
+  ): Promise<PredictResult<Readonly<Record<string, NestedValue>>>> {
+    const { outputs, ...rest } = await this.infer(model, inputs, options)
+    const nested = Object.entries(outputs).map(([name, tensor]) => [name, toNested(tensor)] as const)
+    return { ...rest, outputs: Object.fromEntries(nested) }
+  }
+
+  /** Like `predict`, and answers with tensors: typed arrays and shapes, nothing converted. */
+  async infer(
+    model: string,
+    inputs: Readonly<Record<string, InputValue>>,
+    options: PredictOptions = {},
+  ): Promise<PredictResult<Tensors>> {
+    const { version, outputs = [], signal } = options
+    try {
+      const route = orThrow(this.#inference.route(model, version === undefined ? undefined : String(version)))
+      const tensors = orThrow(nestedInputs(route, inputs, { tensors: true }))
+      const result = await this.#inference.run(route, tensors, outputs, signal)
+      return {
+        model,
+        version: result.version,
+        outputs: result.outputs,
+        timings: { queueMs: result.queueMs, computeMs: result.computeMs },
+      }
+    } catch (error) {
+      throw toModelForgeError(error)
+    }
+  }
+
+  /** Finishes what runs, unloads models and stops the embedded database. */
+  close(): Promise<void> {
+    return this.#runtime.dispose()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+const run = async <A>(runtime: Runtime, effect: Effect.Effect<A, unknown, Engine>): Promise<A> => {
+  const exit = await runtime.runPromiseExit(effect)
+  if (Exit.isSuccess(exit)) return exit.value
+  throw toModelForgeError(Cause.squash(exit.cause))
+}
+
+const orThrow = <A>(result: Result.Result<A, Error>): A => Result.getOrThrowWith(result, (error) => error)
+
+/** Pages of the largest size, one after the other. */
+const listAll = Effect.gen(function* () {
+  const registry = yield* Registry
+  const models: Array<Model> = []
+  for (;;) {
+    const page = yield* registry.models({}, { limit: 200, after: models.at(-1)?.name })
+    models.push(...page)
+    if (page.length < 200) return models
+  }
+})
+
+const sourceTrouble = (error: unknown): string =>
+  error instanceof Error && "code" in error && error.code === "ENOENT"
+    ? "there is no such file"
+    : error instanceof Error
+      ? error.message
+      : "its source failed"

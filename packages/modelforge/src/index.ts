@@ -1,0 +1,3 @@
+export * from "./Engine.ts"
+export * from "./ModelForge.ts"
+export * from "./ModelForgeError.ts"
