@@ -1,0 +1,4 @@
+import { OnnxRuntime } from "@modelforge/onnx"
+import { suite } from "./runtimeSuite.ts"
+
+suite("OnnxRuntime.layerInline", OnnxRuntime.layerInline)

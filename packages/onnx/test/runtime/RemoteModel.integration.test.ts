@@ -1,0 +1,107 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ModelRuntime } from "@modelforge/core"
+import { OnnxRuntime } from "@modelforge/onnx"
+import { Effect } from "effect"
+import * as onnx from "../onnxFile.ts"
+import { runnersOf } from "../processes.ts"
+import { floats, loadBytes, modelFile, run, runtimeError, suite } from "./runtimeSuite.ts"
+
+suite("OnnxRuntime.layerProcess", OnnxRuntime.layerProcess({ intraOpThreads: 1 }))
+
+const children = () => runnersOf(process.pid)
+
+const theRunner = (): number => {
+  const [pid, ...others] = children()
+  assert.isDefined(pid)
+  assert.lengthOf(others, 0)
+  return pid
+}
+
+const ones = { x: floats(1, 1) }
+
+describe("OnnxRuntime.layerProcess, supervised", () => {
+  it.live("loses what runs when its process is killed, and works again", () =>
+    Effect.gen(function* () {
+      const busy = yield* loadBytes(onnx.loop(1_000_000_000n))
+      const other = yield* loadBytes(onnx.identity(onnx.elementType.FP32))
+      const running = [busy, other, other].map((model) => run(() => model.run(ones, ["y"])))
+      const first = theRunner()
+      const lost = Effect.forEach(running, Effect.flip, { concurrency: "unbounded" })
+      const kill = Effect.sync(() => process.kill(first, "SIGKILL")).pipe(Effect.delay("100 millis"))
+      const [errors] = yield* Effect.all([lost, kill], { concurrency: "unbounded" })
+      for (const error of errors) {
+        const { reason } = runtimeError(error)
+        assert.strictEqual(reason._tag, "RunnerLost")
+        assert.match(reason.message, /SIGKILL/)
+      }
+      const again = yield* Effect.forEach([1, 2, 3], () => run(() => other.run(ones, ["y"])), {
+        concurrency: "unbounded",
+      })
+      for (const { outputs } of again) assert.deepStrictEqual(outputs["y"]?.data, Float32Array.of(1, 1))
+      assert.notStrictEqual(theRunner(), first)
+    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess())),
+  )
+
+  it.live("survives its process being killed again and again", () =>
+    Effect.gen(function* () {
+      const model = yield* loadBytes(onnx.identity(onnx.elementType.FP32))
+      for (let round = 0; round < 4; round++) {
+        process.kill(theRunner(), "SIGKILL")
+        // Either the run was sent to the process that dies, or it waits for the next one.
+        yield* run(() => model.run(ones, ["y"])).pipe(Effect.retry({ times: 3 }))
+      }
+    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess())),
+  )
+
+  it.live("drops a caller who waits for a reload", () =>
+    Effect.gen(function* () {
+      const model = yield* loadBytes(onnx.identity(onnx.elementType.FP32))
+      process.kill(theRunner(), "SIGKILL")
+      yield* Effect.flip(run(() => model.run(ones, ["y"])))
+      const controller = new AbortController()
+      const waiting = model.run(ones, ["y"], controller.signal)
+      controller.abort("left")
+      assert.strictEqual(yield* Effect.flip(run(() => waiting)), "left")
+      yield* run(() => model.run(ones, ["y"], new AbortController().signal))
+    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess())),
+  )
+
+  it.live("starts no process before a model is loaded, and leaves none behind", () =>
+    Effect.gen(function* () {
+      yield* Effect.gen(function* () {
+        const { load } = yield* ModelRuntime
+        assert.deepStrictEqual(children(), [])
+        const busy = yield* load(yield* modelFile(onnx.loop(3_000_000n)))
+        theRunner()
+        yield* Effect.forkScoped(run(() => busy.run(ones, ["y"])))
+      }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess()))
+      assert.deepStrictEqual(children(), [])
+    }),
+  )
+
+  it.live("gives no model when no process can be started", () =>
+    Effect.gen(function* () {
+      const error = runtimeError(yield* Effect.flip(loadBytes(onnx.identity(onnx.elementType.FP32))))
+      assert.strictEqual(error.reason._tag, "RunnerUnavailable")
+      assert.match(error.message, /while it started: exited with code 1/)
+      assert.notInclude(error.message, "nowhere")
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(OnnxRuntime.layerProcess({ entry: new URL("file:///nowhere/runner.js") })),
+    ),
+  )
+
+  it.live("fails the load of a model that crashes its process, and keeps the others", () =>
+    Effect.gen(function* () {
+      const good = yield* loadBytes(onnx.identity(onnx.elementType.FP32))
+      yield* run(() => good.run(ones, ["y"]))
+      const error = runtimeError(yield* Effect.flip(loadBytes(Buffer.from("crash"))))
+      assert.strictEqual(error.reason._tag, "LoadFailed")
+      assert.match(error.message, /loading it crashed the runtime \(signal SIGABRT\)/)
+      yield* run(() => good.run(ones, ["y"]))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(OnnxRuntime.layerProcess({ entry: new URL("./crashingRunner.ts", import.meta.url) })),
+    ),
+  )
+})
