@@ -2,8 +2,8 @@
 import { NodeServices } from "@effect/platform-node"
 import { ForgeConfig, Inference, layerArtifactStoreLocal, Registry, type Settings } from "@modelforge/core"
 import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
-import { layerEmbedded, layer as layerPostgres } from "@modelforge/postgres"
-import { Layer, type Redacted } from "effect"
+import { EmbeddedPostgres, layerEmbedded, layer as layerPostgres } from "@modelforge/postgres"
+import { Context, Effect, Layer, type Redacted } from "effect"
 
 export interface EngineOptions {
   /** Folder of the data: `artifacts`, and `postgres` when the database is embedded. */
@@ -20,10 +20,30 @@ export interface EngineOptions {
   readonly settings?: Partial<Settings> | undefined
 }
 
+/** What the host should know of the database beyond its answers. */
+export class DatabaseWatch extends Context.Service<
+  DatabaseWatch,
+  {
+    /** Completes, saying why, when the database is gone for good: an embedded server that died. */
+    readonly lost: Effect.Effect<string>
+  }
+>()("modelforge/DatabaseWatch") {
+  static readonly layerEmbedded = Layer.effect(
+    this,
+    EmbeddedPostgres.useSync(({ exited }) => ({
+      lost: Effect.as(exited, "The embedded PostgreSQL stopped unexpectedly"),
+    })),
+  )
+  /** A server of the host's may come back: requests that need it fail until it does. */
+  static readonly layerRemote = Layer.succeed(this, { lost: Effect.never })
+}
+
 const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
   databaseUrl === undefined
-    ? layerEmbedded({ dataDirectory: `${dataDirectory}/postgres` })
-    : layerPostgres({ url: databaseUrl })
+    ? DatabaseWatch.layerEmbedded.pipe(
+        Layer.provideMerge(layerEmbedded({ dataDirectory: `${dataDirectory}/postgres` })),
+      )
+    : Layer.merge(DatabaseWatch.layerRemote, layerPostgres({ url: databaseUrl }))
 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions) =>
@@ -34,7 +54,7 @@ export const layerEngine = (options: EngineOptions) =>
     Layer.provide(
       layerArtifactStoreLocal(options.artifactsDirectory ?? `${options.dataDirectory}/artifacts`),
     ),
-    Layer.provide(layerStores(options)),
+    Layer.provideMerge(layerStores(options)),
     Layer.provideMerge(ForgeConfig.layer(options.settings)),
     Layer.provide(NodeServices.layer),
   )

@@ -1,0 +1,157 @@
+/** Settings of `modelforge serve`: flags first, then environment, then defaults. */
+import { isLoopbackHost } from "@modelforge/http/node"
+import { Config, Effect, Option, type Redacted, Schema } from "effect"
+import { Flag } from "effect/cli"
+
+/** A setting that can't be used, and what to do about it. */
+export class InvalidSetting extends Schema.TaggedError<InvalidSetting>()("InvalidSetting", {
+  setting: Schema.String,
+  detail: Schema.String,
+}) {
+  override get message() {
+    return `${this.setting}: ${this.detail}`
+  }
+}
+
+const text = (flag: string, variable: string, description: string) =>
+  Flag.String(flag).pipe(
+    Flag.withFallbackConfig(Config.NonEmptyString(variable)),
+    Flag.withDescription(`${description} (environment: ${variable})`),
+  )
+
+export const serveFlags = {
+  host: text("host", "MODELFORGE_HOST", "Address to listen on. Default: 127.0.0.1").pipe(
+    Flag.withDefault("127.0.0.1"),
+  ),
+  port: Flag.Int("port").pipe(
+    Flag.withFallbackConfig(Config.Int("MODELFORGE_PORT").pipe(Config.orElse(() => Config.Int("PORT")))),
+    Flag.withDescription(
+      "Port to listen on, 0 for any that is free. Default: 8080 (environment: MODELFORGE_PORT, PORT)",
+    ),
+    Flag.withDefault(8080),
+  ),
+  dataDir: text("data-dir", "MODELFORGE_DATA_DIR", "Folder of the data. Default: .modelforge").pipe(
+    Flag.withDefault(".modelforge"),
+  ),
+  databaseUrl: Flag.Redacted("database-url").pipe(
+    Flag.withFallbackConfig(Config.Redacted("DATABASE_URL")),
+    Flag.withDescription(
+      "PostgreSQL to use. Default: an embedded one in the data folder (environment: DATABASE_URL)",
+    ),
+    Flag.optional,
+  ),
+  redisUrl: Flag.Redacted("redis-url").pipe(
+    Flag.withFallbackConfig(Config.Redacted("REDIS_URL")),
+    Flag.withDescription("Redis for caches and queues; nothing uses one yet (environment: REDIS_URL)"),
+    Flag.optional,
+  ),
+  artifacts: text(
+    "artifacts",
+    "MODELFORGE_ARTIFACTS_URL",
+    "Where model files are kept, file:/a/folder. Default: in the data folder",
+  ).pipe(Flag.optional),
+  maxUploadBytes: Flag.Int("max-upload-bytes").pipe(
+    Flag.withFallbackConfig(Config.Int("MODELFORGE_MAX_UPLOAD_BYTES")),
+    Flag.withDescription(
+      "Largest model file taken. Default: 2147483647 (environment: MODELFORGE_MAX_UPLOAD_BYTES)",
+    ),
+    Flag.withDefault(2 ** 31 - 1),
+  ),
+  maxRequestBytes: Flag.Int("max-request-bytes").pipe(
+    Flag.withFallbackConfig(Config.Int("MODELFORGE_MAX_REQUEST_BYTES")),
+    Flag.withDescription(
+      "Largest body of a prediction. Default: 67108864 (environment: MODELFORGE_MAX_REQUEST_BYTES)",
+    ),
+    Flag.withDefault(64 * 2 ** 20),
+  ),
+  graceSeconds: Flag.Int("grace-seconds").pipe(
+    Flag.withFallbackConfig(Config.Int("MODELFORGE_GRACE_SECONDS")),
+    Flag.withDescription(
+      "After SIGTERM, how long to serve on while /readyz says 503. Default: 0, in production 5 (environment: MODELFORGE_GRACE_SECONDS)",
+    ),
+    Flag.optional,
+  ),
+  examples: Flag.Boolean("examples").pipe(Flag.withDescription("Register the three example models")),
+}
+
+export interface ServeFlags {
+  readonly host: string
+  readonly port: number
+  readonly dataDir: string
+  readonly databaseUrl: Option.Option<Redacted.Redacted>
+  readonly redisUrl: Option.Option<Redacted.Redacted>
+  readonly artifacts: Option.Option<string>
+  readonly maxUploadBytes: number
+  readonly maxRequestBytes: number
+  readonly graceSeconds: Option.Option<number>
+  readonly examples: boolean
+}
+
+export interface ServeSettings {
+  readonly host: string
+  readonly port: number
+  readonly dataDirectory: string
+  readonly databaseUrl: Redacted.Redacted | undefined
+  readonly artifactsDirectory: string | undefined
+  readonly maxArtifactBytes: number
+  readonly maxRequestBytes: number
+  readonly graceSeconds: number
+  readonly examples: boolean
+}
+
+const environment = Config.Literals(["development", "production"], "ENVIRONMENT").pipe(
+  Config.withDefault("development"),
+)
+
+const refuse = (setting: string, detail: string) => Effect.fail(new InvalidSetting({ setting, detail }))
+
+const artifactsDirectory = (url: string) => {
+  if (url.startsWith("s3:"))
+    return refuse("--artifacts", "S3 storage is not there yet: use file:/a/folder, or leave it out")
+  const path = url.startsWith("file:") ? url.slice("file:".length).replace(/^\/\/(?=\/)/, "") : ""
+  return path === ""
+    ? refuse("--artifacts", `"${url}" is not a storage: use file:/a/folder`)
+    : Effect.succeed(decodeURIComponent(path))
+}
+
+const inRange = (flag: string, value: number, minimum: number, maximum: number) =>
+  value >= minimum && value <= maximum
+    ? Effect.succeed(value)
+    : refuse(flag, `${value} is out of range: use ${minimum} to ${maximum}`)
+
+/** Holds the settings against each other, and against what this version can do. */
+export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
+  const production = (yield* environment) === "production"
+  // Keys come with access control; until then nobody outside this machine may be let in.
+  if (!isLoopbackHost(flags.host))
+    return yield* refuse(
+      "--host",
+      `${flags.host} can be reached from other machines, and this version knows no keys yet: use 127.0.0.1 and put a proxy that authenticates in front`,
+    )
+  if (production)
+    return yield* refuse(
+      "ENVIRONMENT",
+      "in production every request needs a key, and this version knows none yet: use development, on this machine only",
+    )
+  if (Option.isSome(flags.redisUrl))
+    yield* Effect.logWarning("A Redis URL is set, but nothing in this version uses Redis")
+  const settings: ServeSettings = {
+    host: flags.host,
+    port: yield* inRange("--port", flags.port, 0, 65_535),
+    dataDirectory: flags.dataDir,
+    databaseUrl: Option.getOrUndefined(flags.databaseUrl),
+    artifactsDirectory: Option.isSome(flags.artifacts)
+      ? yield* artifactsDirectory(flags.artifacts.value)
+      : undefined,
+    maxArtifactBytes: yield* inRange("--max-upload-bytes", flags.maxUploadBytes, 1, 2 ** 31 - 1),
+    maxRequestBytes: yield* inRange("--max-request-bytes", flags.maxRequestBytes, 1, 2 ** 29),
+    graceSeconds: yield* inRange(
+      "--grace-seconds",
+      Option.getOrElse(flags.graceSeconds, () => 0),
+      0,
+      3600,
+    ),
+    examples: flags.examples,
+  }
+  return settings
+})

@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+/** The `modelforge` command. */
+import { createRequire } from "node:module"
+import { constants } from "node:os"
+import { NodeServices } from "@effect/platform-node"
+import { Cause, Effect, Exit, Logger, Predicate, Runtime } from "effect"
+import { Command } from "effect/cli"
+import { resolveSettings, serveFlags } from "./ServeSettings.ts"
+import { serve } from "./serve.ts"
+
+const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
+
+const serveCommand = Command.make("serve", serveFlags, (flags) =>
+  Effect.flatMap(resolveSettings(flags), (settings) =>
+    serve(settings, {
+      version,
+      onSecondSignal: (signal) => process.exit(128 + constants.signals[signal]),
+    }),
+  ),
+).pipe(Command.withDescription("Serve models over HTTP"))
+
+const modelforge = Command.make("modelforge").pipe(
+  Command.withDescription("The model server that lives inside a TypeScript application"),
+  Command.withSubcommands([serveCommand]),
+)
+
+/** One line for a failure that has a message for people; all there is for one that should not happen. */
+const report = (cause: Cause.Cause<unknown>): number => {
+  const error = Cause.squash(cause)
+  const exitCode = Predicate.hasProperty(error, Runtime.errorExitCode)
+    ? Number(error[Runtime.errorExitCode])
+    : 1
+  const isShown = Predicate.hasProperty(error, "_tag") && String(error._tag).includes("ShowHelp")
+  if (!isShown)
+    process.stderr.write(
+      Cause.hasDies(cause) || !(error instanceof Error)
+        ? `modelforge failed unexpectedly\n${Cause.pretty(cause)}\n`
+        : `modelforge: ${error.message}\n`,
+    )
+  return exitCode
+}
+
+Effect.runFork(
+  Command.run(modelforge, { version }).pipe(
+    Effect.provide(NodeServices.layer),
+    // Standard output has the lines people and scripts wait for; everything else goes beside it.
+    Effect.provideService(Logger.LogToStderr, true),
+  ),
+).addObserver((exit) => process.exit(Exit.isSuccess(exit) ? 0 : report(exit.cause)))

@@ -1,0 +1,91 @@
+/** `modelforge serve`: the engine behind a standalone server, from settings to the last signal. */
+import { NodeServices } from "@effect/platform-node"
+import { wineInputs } from "@modelforge/example-models"
+import { DataPlane, ServerReadiness, ServerVersion } from "@modelforge/http"
+import { openModeRefusal } from "@modelforge/http/node"
+import { ForgeServer, type Listen } from "@modelforge/server"
+import { Console, Effect, Fiber, Layer, Ref, Schema } from "effect"
+import { openDoor } from "./DataFolder.ts"
+import { DatabaseWatch, layerEngine } from "./Engine.ts"
+import { registerExamples } from "./examples.ts"
+import type { ServeSettings } from "./ServeSettings.ts"
+import { type StopSignal, stopSignal } from "./stopSignal.ts"
+
+/** Something the server can't go on without is gone. */
+export class ServerLost extends Schema.TaggedError<ServerLost>()("ServerLost", { detail: Schema.String }) {
+  override get message() {
+    return this.detail
+  }
+}
+
+/** A prediction to paste into a terminal. */
+const curlLine = (url: string) =>
+  `curl -s ${url}/v1/models/wine/predict -H 'content-type: application/json' -d '${JSON.stringify({ inputs: wineInputs })}'`
+
+/** How an interrupted server treats requests under way: a person at a terminal does not wait for long. */
+const drainSeconds: Readonly<Record<StopSignal, number>> = { SIGINT: 1, SIGTERM: 30 }
+
+/** Runs until its scope closes, which drains it; completes only when the server is lost. */
+const run = Effect.fnUntraced(function* (settings: ServeSettings, stoppedBy: Ref.Ref<StopSignal>) {
+  const embedded = settings.databaseUrl === undefined
+  if (settings.examples) yield* registerExamples
+  const tcp: Listen = { host: settings.host, port: settings.port }
+  const listen: ReadonlyArray<Listen> = embedded
+    ? [tcp, { socketPath: yield* openDoor(settings.dataDirectory) }]
+    : [tcp]
+  const server = yield* Layer.build(
+    ForgeServer.layer({
+      listen,
+      guard: openModeRefusal,
+      drainTimeout: Effect.map(Ref.get(stoppedBy), (signal) => `${drainSeconds[signal]} seconds` as const),
+    }),
+  )
+  const { ports } = yield* ForgeServer.pipe(Effect.provide(server))
+  const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
+  const url = `http://${host}:${ports[0]}`
+  yield* Console.log(`ready ${url}`)
+  if (settings.examples) yield* Console.log(`Try: ${curlLine(url)}`)
+  const { lost } = yield* DatabaseWatch
+  return yield* Effect.flatMap(lost, (detail) => Effect.fail(new ServerLost({ detail })))
+}, Effect.scoped)
+
+const layer = (settings: ServeSettings, version: string) =>
+  DataPlane.layer.pipe(
+    Layer.provideMerge(
+      layerEngine({
+        dataDirectory: settings.dataDirectory,
+        databaseUrl: settings.databaseUrl,
+        artifactsDirectory: settings.artifactsDirectory,
+        settings: {
+          maxArtifactBytes: settings.maxArtifactBytes,
+          maxRequestBytes: settings.maxRequestBytes,
+        },
+      }),
+    ),
+    Layer.provideMerge(NodeServices.layer),
+    Layer.merge(Layer.succeed(ServerVersion, version)),
+  )
+
+/**
+ * Serves until a signal. SIGTERM: `/readyz` says 503 for the grace period while all goes on, then what runs finishes.
+ * SIGINT: the same without the grace period.
+ */
+export const serve = Effect.fn("serve")(function* (
+  settings: ServeSettings,
+  options: { readonly version: string; readonly onSecondSignal: (signal: StopSignal) => void },
+) {
+  const readiness = yield* ServerReadiness
+  const stoppedBy = yield* Ref.make<StopSignal>("SIGTERM")
+  const server = yield* run(settings, stoppedBy).pipe(
+    Effect.provide(layer(settings, options.version)),
+    Effect.forkChild,
+  )
+  const signal = yield* Effect.raceFirst(stopSignal(options.onSecondSignal), Fiber.join(server))
+  yield* Ref.set(stoppedBy, signal)
+  yield* Effect.logInfo(`${signal}: finishing what runs`)
+  if (signal === "SIGTERM" && (yield* readiness.get).state === "ready") {
+    yield* readiness.draining
+    yield* Effect.sleep(`${settings.graceSeconds} seconds`)
+  }
+  yield* Fiber.interrupt(server)
+}, Effect.provide(ServerReadiness.layer))
