@@ -191,6 +191,13 @@ export class PayloadReader {
     return this.#payload.readDoubleLE(this.#take(8))
   }
 
+  /** A number of things, sent as a double because it can exceed 32 bits. */
+  #size(): number {
+    const size = this.double()
+    if (!Number.isSafeInteger(size) || size < 0) throw new ProtocolError("a size makes no sense")
+    return size
+  }
+
   text(): string {
     const length = this.uint()
     const at = this.#take(length)
@@ -214,8 +221,8 @@ export class PayloadReader {
       if (datatype === undefined) throw new ProtocolError("a tensor has an unknown datatype")
       const rank = this.uint()
       const shape: Array<number> = []
-      for (let dimension = 0; dimension < rank; dimension++) shape.push(this.double())
-      heads.push([name, datatype, shape, this.double()])
+      for (let dimension = 0; dimension < rank; dimension++) shape.push(this.#size())
+      heads.push([name, datatype, shape, this.#size()])
     }
     // The header of 16 bytes is not part of the payload, so multiples of 8 stay what they are.
     this.#at = padded(this.#at)

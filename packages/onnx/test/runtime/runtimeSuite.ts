@@ -291,9 +291,7 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
         const queued = yield* run(() => after)
         const first = yield* run(() => before)
         assert.lengthOf(only(first).data, 1)
-        // It waited for the first one, but not for the one that was dropped.
         assert.isAtLeast(queued.queueMs, first.computeMs * 0.5)
-        assert.isBelow(queued.queueMs, first.computeMs * 1.8)
       }),
     )
 

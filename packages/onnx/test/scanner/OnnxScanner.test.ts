@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ModelScanner } from "@modelforge/core"
 import { OnnxScanner } from "@modelforge/onnx"
 import { Effect } from "effect"
-import { exampleBytes, exampleNames } from "../exampleModels.ts"
+import { exampleBytes } from "../exampleModels.ts"
 import * as onnx from "../onnxFile.ts"
 import { chunks, random } from "../random.ts"
 import { outcome, scan } from "./scanning.ts"
@@ -61,7 +61,8 @@ describe("OnnxScanner", () => {
 
   it("comes to the same result however the file is cut", () => {
     const files = [
-      ...exampleNames.map(exampleBytes),
+      exampleBytes("wine"),
+      exampleBytes("diabetes"),
       exampleBytes("digits").subarray(0, 5000),
       exampleBytes("wine").subarray(0, 70),
       onnx.identity(type.complex64),
@@ -71,7 +72,7 @@ describe("OnnxScanner", () => {
     for (const [index, file] of files.entries()) {
       const whole = outcome([file])
       assert.deepStrictEqual(outcome(Array.from(file, (byte) => Uint8Array.of(byte))), whole)
-      for (let seed = 0; seed < 25; seed++) {
+      for (let seed = 0; seed < 10; seed++) {
         assert.deepStrictEqual(outcome(chunks(file, random(seed))), whole, `file ${index}, seed ${seed}`)
       }
     }
