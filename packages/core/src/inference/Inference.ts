@@ -74,6 +74,7 @@ export class Inference extends Context.Service<
       outputs: ReadonlyArray<string>,
       signal?: AbortSignal,
     ): Promise<Prediction> => {
+      signal?.throwIfAborted()
       const [issue, ...more] = checkInputs(route.signature, inputs, outputs)
       if (issue !== undefined)
         throw new InferenceError({

@@ -1,5 +1,5 @@
 /** Keeps the models that took requests loaded: one load per artifact, shared by everyone who waits for it. */
-import { Cause, Context, Deferred, Effect, Exit, Layer, Queue } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Layer, Option, Queue, Scope } from "effect"
 import { ArtifactStore } from "../artifacts/ArtifactStore.ts"
 import type { Digest } from "../model/Version.ts"
 import { RoutingTable } from "../registry/RoutingTable.ts"
@@ -16,6 +16,14 @@ interface Entry {
   /** Succeeds when nothing routes to the artifact any more. */
   readonly released: Deferred.Deferred<void>
 }
+
+const stopped = () => unavailable("the server is stopping")
+
+/** Why a load gave nothing, as callers are told. */
+const toInferenceError = (cause: Cause.Cause<InferenceError>): InferenceError =>
+  Option.getOrElse(Cause.findErrorOption(cause), () =>
+    unavailable("the load broke off unexpectedly, see the server's log"),
+  )
 
 const unavailable = (detail: string) => new InferenceError({ reason: new RunnerUnavailable({ detail }) })
 
@@ -55,8 +63,7 @@ export class LoadedModels extends Context.Service<
       const exit = yield* Effect.exit(load(entry.digest))
       if (Exit.isFailure(exit)) {
         forget(entry)
-        const error = Cause.findErrorOption(exit.cause)
-        entry.reject(error._tag === "Some" ? error.value : unavailable("the server is stopping"))
+        entry.reject(toInferenceError(exit.cause))
         return yield* Effect.logWarning("A model could not be loaded", exit.cause)
       }
       entry.loaded = exit.value
@@ -64,14 +71,18 @@ export class LoadedModels extends Context.Service<
       yield* Deferred.await(entry.released)
     }, Effect.scoped)
 
+    // Models are released side by side, and after the finalizer below has answered everyone who waits.
+    const models = yield* Scope.fork(yield* Effect.scope, "parallel")
     yield* Queue.take(requests).pipe(
-      Effect.flatMap((entry) => Effect.forkScoped(serve(entry))),
+      Effect.flatMap((entry) => Effect.forkIn(serve(entry), models)),
       Effect.forever,
       Effect.forkScoped,
     )
+    let stopping = false
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        for (const entry of entries.values()) entry.reject(unavailable("the server is stopping"))
+        stopping = true
+        for (const entry of entries.values()) entry.reject(stopped())
         entries.clear()
       }),
     )
@@ -95,8 +106,11 @@ export class LoadedModels extends Context.Service<
         reject,
         released: Deferred.makeUnsafe<void>(),
       }
-      entries.set(digest, entry)
-      Queue.offerUnsafe(requests, entry)
+      if (stopping) reject(stopped())
+      else {
+        entries.set(digest, entry)
+        Queue.offerUnsafe(requests, entry)
+      }
       return promise
     }
 

@@ -1,0 +1,201 @@
+/** A runtime and a scanner that do what a test tells them, and the registry put together on them. */
+import { createHash } from "node:crypto"
+import { NodeServices } from "@effect/platform-node"
+import { Effect, FileSystem, Layer, Path, Stream } from "effect"
+import { layerArtifactStoreLocal } from "../src/artifacts/LocalArtifactStore.ts"
+import { ForgeConfig } from "../src/ForgeConfig.ts"
+import { Inference } from "../src/inference/Inference.ts"
+import {
+  type LoadedModel,
+  LoadFailed,
+  ModelRuntime,
+  RunnerUnavailable,
+  RuntimeError,
+} from "../src/inference/ModelRuntime.ts"
+import type { Signature } from "../src/model/Signature.ts"
+import { Digest, type ModelSummary } from "../src/model/Version.ts"
+import { layerRegistryStoreMemory } from "../src/registry/MemoryRegistryStore.ts"
+import { type ModelScan, ModelScanner, UnusableModel } from "../src/registry/ModelScanner.ts"
+import { Registry } from "../src/registry/Registry.ts"
+import { RegistryError, StoreUnavailable, type UploadInterrupted } from "../src/registry/RegistryError.ts"
+import { RegistryStore } from "../src/registry/RegistryStore.ts"
+
+export const loadFailed = (detail: string) => new RuntimeError({ reason: new LoadFailed({ detail }) })
+export const runnerUnavailable = (detail: string) =>
+  new RuntimeError({ reason: new RunnerUnavailable({ detail }) })
+
+/** Succeeds at everything, unless a test sets its members to something else. */
+export class FakeRuntime {
+  /** Digests, as the names of the files say. */
+  readonly loads: Array<string> = []
+  readonly released: Array<string> = []
+  /** Files. */
+  readonly trials: Array<string> = []
+  load: (digest: string) => Effect.Effect<void, RuntimeError> = () => Effect.void
+  trial: (file: string) => Effect.Effect<void, RuntimeError> = () => Effect.void
+  run: LoadedModel["run"] = () => Promise.resolve({ outputs: {}, queueMs: 1, computeMs: 2 })
+
+  readonly layer = Layer.succeed(ModelRuntime, {
+    load: Effect.fnUntraced({ self: this }, function* (file: string) {
+      const digest = file.slice(-64)
+      this.loads.push(digest)
+      yield* this.load(digest)
+      yield* Effect.addFinalizer(() => Effect.sync(() => this.released.push(digest)))
+      const run: LoadedModel["run"] = (inputs, outputs, signal) => this.run(inputs, outputs, signal)
+      return { run }
+    }),
+    trial: (file) =>
+      Effect.suspend(() => {
+        this.trials.push(file)
+        return this.trial(file)
+      }),
+  })
+}
+
+export const signature: Signature = {
+  inputs: [{ name: "x", datatype: "FP32", shape: ["batch", 2] }],
+  outputs: [
+    { name: "y", datatype: "FP32", shape: ["batch"] },
+    { name: "z", datatype: "INT64", shape: ["batch"] },
+  ],
+}
+
+export const summary: ModelSummary = {
+  irVersion: 10,
+  opsets: { "ai.onnx": 21 },
+  producer: "a test",
+  parameters: 1,
+  nodes: 1,
+  operators: { Identity: 1 },
+  metadata: {},
+  docString: "",
+}
+
+/** Bytes that the scanner refuses as soon as they arrive. */
+export const forbidden = "forbidden"
+
+export const layerFakeScanner = Layer.succeed(ModelScanner, {
+  start: Effect.sync((): ModelScan => {
+    let size = 0
+    return {
+      push: (chunk) => {
+        size += chunk.length
+        return new TextDecoder().decode(chunk).includes(forbidden)
+          ? Effect.fail(new UnusableModel({ code: "external-data", detail: "it points at other files" }))
+          : Effect.void
+      },
+      finish: Effect.suspend(() =>
+        size === 0
+          ? Effect.fail(new UnusableModel({ code: "empty", detail: "the file is empty" }))
+          : Effect.succeed({ signature, summary }),
+      ),
+    }
+  }),
+})
+
+export const storeDown = new RegistryError({
+  reason: new StoreUnavailable({ operation: "test", cause: new Error("the database is away") }),
+})
+
+/** Fails the next operations of a store. */
+export class Outage {
+  readonly #failures = new Map<keyof RegistryStore["Service"], number>()
+  /** The next `times` calls of the operation fail. */
+  fail(operation: keyof RegistryStore["Service"], times = Number.POSITIVE_INFINITY) {
+    this.#failures.set(operation, times)
+  }
+  end() {
+    this.#failures.clear()
+  }
+  readonly over = <A, E, R>(operation: keyof RegistryStore["Service"], effect: Effect.Effect<A, E, R>) =>
+    Effect.suspend((): Effect.Effect<A, E | RegistryError, R> => {
+      const left = this.#failures.get(operation) ?? 0
+      if (left <= 0) return effect
+      this.#failures.set(operation, left - 1)
+      return Effect.fail(storeDown)
+    })
+}
+
+/** The store, with outages of what tests make fail. */
+export const withOutages = (outage: Outage, store: RegistryStore["Service"]) =>
+  RegistryStore.of({
+    ...store,
+    findModel: (name) => outage.over("findModel", store.findModel(name)),
+    insertVersion: (draft) => outage.over("insertVersion", store.insertVersion(draft)),
+    listValidating: outage.over("listValidating", store.listValidating),
+    settleVersion: (model, version, verdict) =>
+      outage.over("settleVersion", store.settleVersion(model, version, verdict)),
+    findRoutes: (model) => outage.over("findRoutes", store.findRoutes(model)),
+    listRoutes: outage.over("listRoutes", store.listRoutes),
+  })
+
+/** A registry on a folder and a store that outlive it, so that a test can start it again. */
+export class World {
+  readonly runtime = new FakeRuntime()
+  readonly outage = new Outage()
+  readonly directory: string
+  readonly staging: string
+  readonly store: RegistryStore["Service"]
+  readonly layer
+  constructor(directory: string, store: RegistryStore["Service"], settings: Partial<ForgeConfig["Service"]>) {
+    this.directory = directory
+    this.staging = `${directory}/staging`
+    this.store = store
+    const stores = Layer.mergeAll(
+      Layer.succeed(RegistryStore, withOutages(this.outage, store)),
+      layerArtifactStoreLocal(directory),
+    )
+    this.layer = Layer.fresh(
+      Inference.layer.pipe(
+        Layer.provideMerge(Registry.layer),
+        Layer.provideMerge(Layer.mergeAll(stores, this.runtime.layer, layerFakeScanner)),
+        Layer.provide(ForgeConfig.layer(settings)),
+        Layer.provide(NodeServices.layer),
+      ),
+    )
+  }
+
+  /** Runs an effect with the registry open, and closes it. */
+  readonly open = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.scoped(Effect.provide(effect, this.layer, { local: true }))
+
+  /** Names of the files that are being received. */
+  readonly staged = Effect.provide(
+    Effect.gen({ self: this }, function* () {
+      const fs = yield* FileSystem.FileSystem
+      return yield* fs.readDirectory(this.staging)
+    }),
+    NodeServices.layer,
+  )
+
+  /** Digests of the artifacts in the folder. */
+  readonly artifacts = Effect.provide(
+    Effect.gen({ self: this }, function* () {
+      const fs = yield* FileSystem.FileSystem
+      const path = yield* Path.Path
+      const files = yield* fs.readDirectory(path.join(this.directory, "sha256"), { recursive: true })
+      return files.map((file) => path.basename(file)).filter((name) => name.length === 64)
+    }),
+    NodeServices.layer,
+  )
+
+  static readonly make = Effect.fnUntraced(function* (settings: Partial<ForgeConfig["Service"]> = {}) {
+    const fs = yield* FileSystem.FileSystem
+    const directory = yield* fs.makeTempDirectoryScoped({ prefix: "modelforge-test-" })
+    const store = yield* Effect.provide(RegistryStore, Layer.fresh(layerRegistryStoreMemory))
+    return new World(directory, store, settings)
+  }, Effect.provide(NodeServices.layer))
+}
+
+export const bytesOf = (content: string): Uint8Array => new TextEncoder().encode(content)
+
+export const digestOf = (content: string): Digest =>
+  Digest.make(createHash("sha256").update(content).digest("hex"))
+
+/** A file in chunks of three bytes. */
+export const streamOf = (content: string): Stream.Stream<Uint8Array, UploadInterrupted> => {
+  const bytes = bytesOf(content)
+  const chunks: Array<Uint8Array> = []
+  for (let at = 0; at < bytes.length; at += 3) chunks.push(bytes.slice(at, at + 3))
+  return Stream.fromIterable(chunks)
+}

@@ -1,0 +1,232 @@
+import { assert, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { ArtifactError, ArtifactNotFound, ArtifactStorageFailed } from "../../src/artifacts/ArtifactError.ts"
+import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
+import { InferenceError } from "../../src/inference/InferenceError.ts"
+import { LoadedModels } from "../../src/inference/LoadedModels.ts"
+import type { RuntimeError } from "../../src/inference/ModelRuntime.ts"
+import type { Digest } from "../../src/model/Version.ts"
+import { RoutingTable } from "../../src/registry/RoutingTable.ts"
+import { digestOf, FakeRuntime, loadFailed, runnerUnavailable } from "../fakes.ts"
+
+const [a, b, missing, broken] = ["a", "b", "missing", "broken"].map(digestOf) as [
+  Digest,
+  Digest,
+  Digest,
+  Digest,
+]
+
+const layerArtifacts = Layer.mock(ArtifactStore, {
+  file: (digest) => {
+    if (digest === missing)
+      return Effect.fail(new ArtifactError({ reason: new ArtifactNotFound({ digest }) }))
+    if (digest === broken)
+      return Effect.fail(
+        new ArtifactError({
+          reason: new ArtifactStorageFailed({ operation: "file", cause: new Error("/secret/path") }),
+        }),
+      )
+    return Effect.succeed(`/artifacts/${digest}`)
+  },
+})
+
+/** The models, what they run on, and what tells them which digests are routed to. */
+const open = Effect.gen(function* () {
+  const runtime = new FakeRuntime()
+  const listeners: Array<(routed: ReadonlySet<Digest>) => void> = []
+  const layerRouting = Layer.succeed(RoutingTable, {
+    resolve: () => assert.fail("not its business"),
+    models: () => [],
+    readyVersions: () => undefined,
+    refresh: () => Effect.void,
+    onChange: (listener) => Effect.sync(() => void listeners.push(listener)),
+  })
+  const scope = yield* Effect.acquireRelease(Scope.make(), (it) => Scope.close(it, Exit.void))
+  const context = yield* Layer.buildWithScope(
+    Layer.fresh(
+      LoadedModels.layer.pipe(Layer.provide(Layer.mergeAll(layerArtifacts, layerRouting, runtime.layer))),
+    ),
+    scope,
+  )
+  const models = yield* Effect.provideContext(LoadedModels, context)
+  return {
+    runtime,
+    models,
+    route: (...digests: ReadonlyArray<Digest>) => {
+      for (const listener of listeners) listener(new Set(digests))
+    },
+    close: Scope.close(scope, Exit.void),
+  }
+})
+
+const loaded = (models: LoadedModels["Service"], digest: Digest) =>
+  Effect.promise(async () => await models.get(digest))
+
+/** How a promise was rejected; fails the test when it was not. */
+const rejection = (promise: unknown): Effect.Effect<InferenceError> =>
+  Effect.promise(() =>
+    Promise.resolve(promise).then(
+      () => assert.fail("it was not rejected"),
+      (error: unknown) => {
+        assert.instanceOf(error, InferenceError)
+        return error
+      },
+    ),
+  )
+
+it.effect("one load serves everyone who waits, and then stays", () =>
+  Effect.gen(function* () {
+    const { runtime, models } = yield* open
+    const gate = yield* Deferred.make<void>()
+    runtime.load = () => Deferred.await(gate)
+    const waiting = [models.get(a), models.get(a), models.get(a)]
+    yield* Deferred.succeed(gate, undefined)
+    const [first, ...others] = yield* Effect.promise(() => Promise.all(waiting))
+    for (const other of others) assert.strictEqual(other, first)
+    // From now on it is there without a promise.
+    assert.strictEqual(models.get(a), first)
+    assert.deepStrictEqual(runtime.loads, [a])
+  }),
+)
+
+it.effect("different artifacts load side by side", () =>
+  Effect.gen(function* () {
+    const { runtime, models } = yield* open
+    const gate = yield* Deferred.make<void>()
+    runtime.load = (digest) => (digest === a ? Deferred.await(gate) : Effect.void)
+    const slow = models.get(a)
+    const fast = yield* loaded(models, b)
+    yield* Deferred.succeed(gate, undefined)
+    assert.notStrictEqual(yield* Effect.promise(async () => await slow), fast)
+  }),
+)
+
+it.effect("a load that failed tells everyone why, and the next request tries again", () =>
+  Effect.gen(function* () {
+    const { runtime, models } = yield* open
+    const gate = yield* Deferred.make<void, RuntimeError>()
+    runtime.load = () => Deferred.await(gate)
+    const waiting = [models.get(a), models.get(a)]
+    yield* Deferred.fail(gate, loadFailed("unknown operator"))
+    for (const promise of waiting) {
+      const error = yield* rejection(promise)
+      assert.strictEqual(error.reason._tag, "LoadFailed")
+      assert.strictEqual(error.message, "The model could not be loaded: unknown operator")
+    }
+    runtime.load = () => Effect.void
+    yield* loaded(models, a)
+    assert.deepStrictEqual(runtime.loads, [a, a])
+  }),
+)
+
+it.effect("says why nothing could be loaded, and nothing of this machine", () =>
+  Effect.gen(function* () {
+    const { runtime, models } = yield* open
+    assert.strictEqual(
+      (yield* rejection(models.get(missing))).message,
+      "The model could not be loaded: its artifact is missing",
+    )
+    assert.strictEqual(
+      (yield* rejection(models.get(broken))).message,
+      "No runner could be started: the artifact storage does not answer",
+    )
+    assert.deepStrictEqual(runtime.loads, [])
+    runtime.load = () => Effect.fail(runnerUnavailable("too many processes"))
+    assert.strictEqual(
+      (yield* rejection(models.get(a))).message,
+      "No runner could be started: too many processes",
+    )
+    runtime.load = () => Effect.die(new Error("/secret/path"))
+    assert.strictEqual(
+      (yield* rejection(models.get(a))).message,
+      "No runner could be started: the load broke off unexpectedly, see the server's log",
+    )
+    runtime.load = () => Effect.interrupt
+    assert.strictEqual((yield* rejection(models.get(a))).reason._tag, "RunnerUnavailable")
+  }),
+)
+
+it.effect("a model is released when nothing routes to it any more, and loads again when asked for", () =>
+  Effect.gen(function* () {
+    const { runtime, models, route } = yield* open
+    yield* loaded(models, a)
+    yield* loaded(models, b)
+    route(a, b)
+    route(b)
+    yield* loaded(models, a)
+    assert.deepStrictEqual(runtime.released, [a])
+    assert.deepStrictEqual(runtime.loads, [a, b, a])
+  }),
+)
+
+it.effect("a model that lost its route while it was loading is released once it is loaded", () =>
+  Effect.gen(function* () {
+    const { runtime, models, route } = yield* open
+    const gate = yield* Deferred.make<void>()
+    runtime.load = (digest) => (digest === a ? Deferred.await(gate) : Effect.void)
+    const waiting = models.get(a)
+    yield* loaded(models, b) // so that the load of `a` has begun, too
+    route(b)
+    yield* Deferred.succeed(gate, undefined)
+    yield* Effect.promise(async () => await waiting)
+    yield* Effect.yieldNow
+    assert.deepStrictEqual(runtime.released, [a])
+  }),
+)
+
+it.effect("closing answers who waits, releases what is loaded, and refuses what comes after", () =>
+  Effect.gen(function* () {
+    const { runtime, models, close } = yield* open
+    const interrupted = yield* Deferred.make<void>()
+    runtime.load = (digest) =>
+      digest === a
+        ? Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
+        : Effect.void
+    const waiting = models.get(a)
+    yield* loaded(models, b)
+    yield* close
+    yield* Deferred.await(interrupted)
+    assert.deepStrictEqual(runtime.released, [b])
+    const stopping = "No runner could be started: the server is stopping"
+    assert.strictEqual((yield* rejection(waiting)).message, stopping)
+    assert.strictEqual((yield* rejection(models.get(a))).message, stopping)
+    assert.strictEqual((yield* rejection(models.get(b))).message, stopping)
+    assert.deepStrictEqual(runtime.loads, [a, b])
+  }),
+)
+
+it.effect("closing answers who waits before a load that can't be interrupted has ended", () =>
+  Effect.gen(function* () {
+    const { runtime, models, close } = yield* open
+    const [begun, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    runtime.load = () =>
+      Effect.uninterruptible(Effect.andThen(Deferred.succeed(begun, undefined), Deferred.await(gate)))
+    const waiting = models.get(a)
+    yield* Deferred.await(begun)
+    const closing = yield* Effect.forkChild(close)
+    assert.include((yield* rejection(waiting)).message, "the server is stopping")
+    yield* Deferred.succeed(gate, undefined)
+    yield* Fiber.join(closing)
+  }),
+)
+
+it.effect("a failure that nobody waits for any more is no unhandled rejection", () =>
+  Effect.gen(function* () {
+    const { runtime, models, close } = yield* open
+    const unhandled: Array<unknown> = []
+    const note = (reason: unknown) => unhandled.push(reason)
+    process.on("unhandledRejection", note)
+    yield* Effect.addFinalizer(() => Effect.sync(() => process.off("unhandledRejection", note)))
+    runtime.load = (digest) => (digest === a ? Effect.fail(loadFailed("no")) : Effect.never)
+    void models.get(a)
+    void models.get(missing)
+    void models.get(b)
+    yield* rejection(models.get(a))
+    yield* rejection(models.get(missing))
+    yield* close
+    void models.get(a)
+    // Node reports unhandled rejections once the microtasks of a turn are done.
+    yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+    assert.deepStrictEqual(unhandled, [])
+  }),
+)
