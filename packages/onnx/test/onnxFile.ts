@@ -14,7 +14,7 @@ export const varint = (value: number | bigint): Bytes => {
 }
 
 export const concat = (...parts: ReadonlyArray<Bytes>): Bytes => Buffer.concat(parts)
-export const utf8 = (text: string): Bytes => Buffer.from(text, "utf8")
+const utf8 = (text: string): Bytes => Buffer.from(text, "utf8")
 
 /** A field of wire type 0. */
 export const int = (field: number, value: number | bigint): Bytes => concat(varint(field * 8), varint(value))

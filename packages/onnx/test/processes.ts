@@ -13,7 +13,7 @@ const isRunnerOf = (pid: string, parent: number): boolean => {
 }
 
 const isRunner = (pid: string): boolean =>
-  readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("runner/main.ts")
+  /runner\/main\.ts|crashingRunner\.ts/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"))
 
 export const runnersOf = (parent: number): Array<number> =>
   readdirSync("/proc")

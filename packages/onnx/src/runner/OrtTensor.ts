@@ -3,7 +3,7 @@ import type { Tensor } from "@modelforge/core"
 import type * as Ort from "onnxruntime-node"
 
 /** A tensor that ONNX Runtime can't carry, in words for people. */
-export class UnrunnableTensor extends Error {
+class UnrunnableTensor extends Error {
   override readonly name = "UnrunnableTensor"
 }
 

@@ -2,6 +2,7 @@
 import {
   type LoadedModel,
   LoadFailed,
+  RunFailed,
   RunnerLost,
   type RunResult,
   RuntimeError,
@@ -124,7 +125,12 @@ export class RemoteModel implements LoadedModel {
 const lost = (detail: string): RuntimeError => new RuntimeError({ reason: new RunnerLost({ detail }) })
 
 const asRuntimeError = (cause: unknown): never => {
-  throw cause instanceof RunnerGone ? lost(cause.detail) : cause
+  if (cause instanceof RunnerGone) throw lost(cause.detail)
+  // Inputs beyond what a frame can hold.
+  if (cause instanceof RangeError) {
+    throw new RuntimeError({ reason: new RunFailed({ detail: cause.message }) })
+  }
+  throw cause
 }
 
 /** Leaves off waiting when the caller does. */

@@ -58,8 +58,17 @@ const start = (options: RunnerProcessOptions): Started => {
       windowsHide: true,
     },
   )
-  const stream = child.stdio[3]
-  if (!(stream instanceof Duplex)) throw new Error("Descriptor 3 is not a socket. This is a bug.")
+  const { promise: gone, resolve: markGone } = Promise.withResolvers<string>()
+  let ended: string | undefined
+  let closed = false
+  child.on("error", (cause) => {
+    // A process that never was has no exit either.
+    if (child.pid !== undefined) return
+    markGone(`it could not be started (${"code" in cause ? String(cause.code) : "unknown error"})`)
+  })
+  // Where the system has no descriptors left there are no pipes at all.
+  const stream = child.stdio?.[3]
+  if (!(stream instanceof Duplex)) throw new Error("the system has no room for another process")
   const link = new RunnerLink(stream)
   // It is never written to; the process watches it for the end of this one.
   child.stdin?.on("error", () => {})
@@ -69,21 +78,11 @@ const start = (options: RunnerProcessOptions): Started => {
   })
   child.stderr?.on("error", () => {})
 
-  const { promise: gone, resolve: markGone } = Promise.withResolvers<string>()
-  let ended: string | undefined
-  let closed = false
   const settle = () => {
     if (ended === undefined || !closed) return
     link.lose(ended)
     markGone(ended)
   }
-  child.on("error", (cause) => {
-    // Never started: no exit follows.
-    if (child.pid !== undefined) return
-    ended = `it could not be started (${"code" in cause ? String(cause.code) : "unknown error"})`
-    closed = true
-    settle()
-  })
   child.on("exit", (code, signal) => {
     ended = describeEnd(code, signal)
     settle()
@@ -123,7 +122,10 @@ export const acquire = Effect.fnUntraced(function* (
   options: RunnerProcessOptions,
 ): Effect.fn.Return<RunnerProcess, RuntimeError, Scope.Scope> {
   const started = yield* Effect.acquireRelease(
-    Effect.sync(() => start(options)),
+    Effect.try({
+      try: () => start(options),
+      catch: (cause) => unavailable(cause instanceof Error ? cause.message : String(cause)),
+    }),
     (runner) => Effect.promise(runner.close),
   )
   const ready = yield* Effect.promise(() =>

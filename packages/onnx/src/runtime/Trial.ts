@@ -45,7 +45,7 @@ const zeros = ({ datatype, shape }: TensorSpec): Tensor | undefined => {
 }
 
 /** Zeros for every input, or undefined when one of them would be too large. */
-export const syntheticInputs = ({ inputs }: Signature): Tensors | undefined => {
+const syntheticInputs = ({ inputs }: Signature): Tensors | undefined => {
   const tensors: Record<string, Tensor> = {}
   for (const spec of inputs) {
     const tensor = zeros(spec)

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { ModelRuntime } from "@modelforge/core"
 import { OnnxRuntime } from "@modelforge/onnx"
@@ -66,6 +67,27 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
     }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess())),
   )
 
+  it.live("refuses inputs that are too large to be sent, and goes on", () =>
+    Effect.gen(function* () {
+      const model = yield* loadBytes(onnx.identity(onnx.elementType.UINT8))
+      // Never touched, so it takes no memory.
+      const data = new Uint8Array(2 ** 31)
+      const big = { x: { datatype: "UINT8", shape: [data.length], data } } as const
+      const { reason } = runtimeError(yield* Effect.flip(run(() => model.run(big, ["y"]))))
+      assert.strictEqual(reason._tag, "RunFailed")
+      const small = { x: { datatype: "UINT8", shape: [1], data: Uint8Array.of(7) } } as const
+      yield* run(() => model.run(small, ["y"]))
+    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess())),
+  )
+
+  it.live("gives its process an environment of nothing but what it is told", () =>
+    Effect.gen(function* () {
+      yield* loadBytes(onnx.identity(onnx.elementType.FP32))
+      const environment = readFileSync(`/proc/${theRunner()}/environ`, "utf8").split("\0").filter(Boolean)
+      assert.sameMembers(environment, ["TZ=UTC", "ORT_DISABLE_TELEMETRY=1"])
+    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess({ environment: { TZ: "UTC" } }))),
+  )
+
   it.live("starts no process before a model is loaded, and leaves none behind", () =>
     Effect.gen(function* () {
       yield* Effect.gen(function* () {
@@ -88,6 +110,27 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
     }).pipe(
       Effect.scoped,
       Effect.provide(OnnxRuntime.layerProcess({ entry: new URL("file:///nowhere/runner.js") })),
+    ),
+  )
+
+  it.live("keeps a model that turns bad from taking its neighbours along for ever", () =>
+    Effect.gen(function* () {
+      const good = yield* loadBytes(onnx.identity(onnx.elementType.FP32))
+      const file = yield* modelFile(onnx.identity(onnx.elementType.FP32))
+      const bad = yield* (yield* ModelRuntime).load(file)
+      writeFileSync(file, "crash")
+      process.kill(theRunner(), "SIGKILL")
+      yield* Effect.flip(run(() => bad.run(ones, ["y"])))
+      const first = runtimeError(yield* Effect.flip(run(() => bad.run(ones, ["y"]))))
+      assert.strictEqual(first.reason._tag, "LoadFailed")
+      yield* run(() => good.run(ones, ["y"]))
+      const runner = theRunner()
+      // Not even tried again.
+      assert.strictEqual(yield* Effect.flip(run(() => bad.run(ones, ["y"]))), first)
+      assert.strictEqual(theRunner(), runner)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(OnnxRuntime.layerProcess({ entry: new URL("./crashingRunner.ts", import.meta.url) })),
     ),
   )
 
