@@ -1,2 +1,3 @@
 /** Suites that say what an implementation of a contract must do. They need `vitest` and `@effect/vitest`. */
+export * as ArtifactStoreSuite from "./testing/ArtifactStoreSuite.ts"
 export * as RegistryStoreSuite from "./testing/RegistryStoreSuite.ts"

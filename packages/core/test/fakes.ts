@@ -97,9 +97,14 @@ export const storeDown = new RegistryError({
   reason: new StoreUnavailable({ operation: "test", cause: new Error("the database is away") }),
 })
 
-/** Fails the next operations of a store. */
+/** Fails the next operations of a store, or holds them up. */
 export class Outage {
   readonly #failures = new Map<keyof RegistryStore["Service"], number>()
+  readonly #gates = new Map<keyof RegistryStore["Service"], Effect.Effect<void>>()
+  /** Every call of the operation waits for `gate` first. */
+  hold(operation: keyof RegistryStore["Service"], gate: Effect.Effect<void>) {
+    this.#gates.set(operation, gate)
+  }
   /** The next `times` calls of the operation fail. */
   fail(operation: keyof RegistryStore["Service"], times = Number.POSITIVE_INFINITY) {
     this.#failures.set(operation, times)
@@ -110,7 +115,8 @@ export class Outage {
   readonly over = <A, E, R>(operation: keyof RegistryStore["Service"], effect: Effect.Effect<A, E, R>) =>
     Effect.suspend((): Effect.Effect<A, E | RegistryError, R> => {
       const left = this.#failures.get(operation) ?? 0
-      if (left <= 0) return effect
+      const gate = this.#gates.get(operation) ?? Effect.void
+      if (left <= 0) return Effect.andThen(gate, effect)
       this.#failures.set(operation, left - 1)
       return Effect.fail(storeDown)
     })
@@ -179,12 +185,13 @@ export class World {
     NodeServices.layer,
   )
 
-  static readonly make = Effect.fnUntraced(function* (settings: Partial<ForgeConfig["Service"]> = {}) {
-    const fs = yield* FileSystem.FileSystem
-    const directory = yield* fs.makeTempDirectoryScoped({ prefix: "modelforge-test-" })
-    const store = yield* Effect.provide(RegistryStore, Layer.fresh(layerRegistryStoreMemory))
-    return new World(directory, store, settings)
-  }, Effect.provide(NodeServices.layer))
+  static readonly make = (settings: Partial<ForgeConfig["Service"]> = {}) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const directory = yield* fs.makeTempDirectoryScoped({ prefix: "modelforge-test-" })
+      const store = yield* Effect.provide(RegistryStore, Layer.fresh(layerRegistryStoreMemory))
+      return new World(directory, store, settings)
+    }).pipe(Effect.provide(NodeServices.layer))
 }
 
 export const bytesOf = (content: string): Uint8Array => new TextEncoder().encode(content)

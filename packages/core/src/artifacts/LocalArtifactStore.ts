@@ -8,33 +8,41 @@ import { Digest } from "../model/Version.ts"
 import { ArtifactError, ArtifactNotFound, ArtifactStorageFailed, ArtifactTooLarge } from "./ArtifactError.ts"
 import { ArtifactStore } from "./ArtifactStore.ts"
 
-/** A staged file that nobody wrote to for this long was left by a process that died. */
-const abandonedAfterMs = 3_600_000
+/**
+ * A staged file that nobody wrote to for this long was left by a process that died. Long, because a file may wait for
+ * its trial without being written to, and another process on the same folder can't know.
+ */
+const abandonedAfterMs = 24 * 3_600_000
 
 const failed = (operation: string) => (cause: unknown) =>
   new ArtifactError({ reason: new ArtifactStorageFailed({ operation, cause }) })
 
 const isNotFound = (error: PlatformError.PlatformError) => error.reason._tag === "NotFound"
 
-const make = Effect.fnUntraced(function* (directory: string) {
+const make = Effect.fnUntraced(function* (folder: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
+  // Runner processes get paths from here, and need not be where this process is.
+  const directory = path.resolve(folder)
   const staging = path.join(directory, "staging")
   const fileOf = (digest: Digest) => path.join(directory, "sha256", digest.slice(0, 2), digest)
 
   /** A new name is durable only once the folder that holds it was synced. */
-  const syncFolder = (folder: string) =>
-    Effect.scoped(Effect.flatMap(fs.open(folder, { flag: "r" }), (handle) => handle.sync))
+  const syncFolder = (of: string) =>
+    Effect.scoped(Effect.flatMap(fs.open(of, { flag: "r" }), (handle) => handle.sync))
 
-  const removeAbandoned = Effect.gen(function* () {
+  const removeIfAbandoned = Effect.fnUntraced(function* (file: string) {
     const now = yield* Clock.currentTimeMillis
-    for (const name of yield* fs.readDirectory(staging)) {
-      const file = path.join(staging, name)
-      const { mtime } = yield* fs.stat(file)
-      if (now - Option.getOrElse(mtime, () => new Date(now)).getTime() > abandonedAfterMs)
-        yield* fs.remove(file)
-    }
+    const { mtime } = yield* fs.stat(file)
+    if (now - Option.getOrElse(mtime, () => new Date(now)).getTime() > abandonedAfterMs)
+      yield* fs.remove(file, { recursive: true, force: true })
   })
+
+  /** Never in the way of a start: other processes come and go here too. */
+  const removeAbandoned = Effect.flatMap(
+    fs.readDirectory(staging),
+    Effect.forEach((name) => Effect.ignore(removeIfAbandoned(path.join(staging, name))), { discard: true }),
+  )
 
   yield* Effect.gen(function* () {
     yield* fs.makeDirectory(staging, { recursive: true, mode: 0o700 })
@@ -46,10 +54,10 @@ const make = Effect.fnUntraced(function* (directory: string) {
   const commit = Effect.fnUntraced(
     function* (staged: string, digest: Digest) {
       const file = fileOf(digest)
-      const folder = path.dirname(file)
-      const folderIsNew = !(yield* fs.exists(folder))
-      yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
-      if (folderIsNew) yield* syncFolder(path.dirname(folder))
+      const shard = path.dirname(file)
+      yield* fs.makeDirectory(shard, { recursive: true, mode: 0o700 })
+      // Also when it existed: whoever made it may not have come to this yet.
+      yield* syncFolder(path.dirname(shard))
       // A link appears whole or not at all, like a rename, and leaves the staged name to whoever still reads it.
       yield* fs.link(staged, file).pipe(
         Effect.catchIf(
@@ -57,7 +65,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
           () => Effect.void,
         ),
       )
-      yield* syncFolder(folder)
+      yield* syncFolder(shard)
     },
     Effect.mapError(failed("commit")),
     Effect.uninterruptible,
@@ -77,6 +85,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
           .open(file, { flag: "wx", mode: 0o600 })
           .pipe(Effect.mapError(failed("stage")))
         yield* Stream.runForEach(bytes, (chunk) => {
+          if (chunk.length === 0) return Effect.void // writing nothing counts as a write that failed
           size += chunk.length
           if (size > maxBytes)
             return Effect.fail(new ArtifactError({ reason: new ArtifactTooLarge({ limit: maxBytes }) }))

@@ -89,9 +89,9 @@ export class Registry extends Context.Service<
         : yield* new RegistryError({ reason: new VersionNotFound({ model: name, version: ref }) })
     })
 
-    /** The change, and the routes as they are after it. */
+    /** The change, and the routes as they are after it. It has happened, even if they can't be read just now. */
     const thenRefresh = <A>(name: ModelName, change: Effect.Effect<A, RegistryError>) =>
-      Effect.uninterruptible(Effect.tap(change, () => routing.refresh(name)))
+      Effect.uninterruptible(Effect.tap(change, () => Effect.ignore(routing.refresh(name))))
 
     return Registry.of({
       model,

@@ -9,6 +9,7 @@ import type { Signature } from "../model/Signature.ts"
 import type { Digest, VersionNumber } from "../model/Version.ts"
 import { ModelNotFound, type RegistryError, VersionNotFound } from "./RegistryError.ts"
 import { RegistryStore, type Routes } from "./RegistryStore.ts"
+import { untilItWorks } from "./untilItWorks.ts"
 
 /** A version that can take a request. */
 export interface Route {
@@ -70,7 +71,10 @@ export class RoutingTable extends Context.Service<
     readonly models: () => ReadonlyArray<ModelName>
     /** Numbers of the versions of `model` that are ready, ascending; undefined for an unknown model. */
     readonly readyVersions: (model: string) => ReadonlyArray<VersionNumber> | undefined
-    /** Reads one model's routes again. */
+    /**
+     * Reads one model's routes again. When that fails the old routes stay, and it is tried again in the background
+     * until it works.
+     */
     readonly refresh: (model: ModelName) => Effect.Effect<void, RegistryError>
     /** Calls back with the digests that are routed to, after every change. */
     readonly onChange: (listener: (routed: ReadonlySet<Digest>) => void) => Effect.Effect<void>
@@ -83,6 +87,7 @@ export class RoutingTable extends Context.Service<
     const listeners: Array<(routed: ReadonlySet<Digest>) => void> = []
     // Two refreshes at once could leave the older answer in place.
     const oneAtATime = yield* Semaphore.make(1)
+    const scope = yield* Effect.scope
 
     for (const routes of yield* store.listRoutes) {
       table.set(routes.model, index(routes))
@@ -95,7 +100,7 @@ export class RoutingTable extends Context.Service<
       for (const listener of listeners) listener(routed)
     }
 
-    const refresh = Effect.fn("RoutingTable.refresh")(function* (model: ModelName) {
+    const read = Effect.fnUntraced(function* (model: ModelName) {
       const found = yield* store.findRoutes(model)
       if (Option.isSome(found)) {
         table.set(model, index(found.value))
@@ -106,6 +111,20 @@ export class RoutingTable extends Context.Service<
       }
       announce()
     }, oneAtATime.withPermits(1))
+
+    const catchUp = (model: ModelName) =>
+      read(model).pipe(Effect.retry(untilItWorks), Effect.delay("1 second"), Effect.forkIn(scope))
+
+    const refresh = Effect.fn("RoutingTable.refresh")((model: ModelName) =>
+      read(model).pipe(
+        Effect.tapError((error) =>
+          Effect.andThen(
+            Effect.logWarning("The routes of a model could not be read and are read again", error),
+            catchUp(model),
+          ),
+        ),
+      ),
+    )
 
     const resolve = (model: string, version?: string): Result.Result<Route, InferenceError> => {
       const routed = table.get(model)

@@ -1,5 +1,5 @@
 /** Turns arriving bytes into a version: scan while they arrive, try before anything is committed. */
-import { Context, Deferred, Effect, Fiber, Layer, Option, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
 import type { ArtifactError } from "../artifacts/ArtifactError.ts"
 import { ArtifactStore, type StagedArtifact } from "../artifacts/ArtifactStore.ts"
 import { ForgeConfig } from "../ForgeConfig.ts"
@@ -14,7 +14,7 @@ import {
   StoreUnavailable,
   type UploadInterrupted,
 } from "./RegistryError.ts"
-import { RegistryStore, type Verdict } from "./RegistryStore.ts"
+import { RegistryStore, type Verdict, type VersionDraft } from "./RegistryStore.ts"
 import { RoutingTable } from "./RoutingTable.ts"
 import { Validator } from "./Validator.ts"
 
@@ -54,7 +54,7 @@ export class Uploads extends Context.Service<
      * Receives a file and makes it the next version of its model. The answer is `ready`, or `validating` when the
      * trial load takes longer than the configured patience. Fails with `ModelNotFound`, `ArtifactTooLarge`,
      * `DigestMismatch`, `UnusableModel`, `DuplicateVersion` or `UploadInterrupted`; then, or when it is
-     * interrupted, nothing of the upload remains.
+     * interrupted before the commit, nothing of the upload remains.
      */
     readonly receive: (upload: Upload) => Effect.Effect<Version, RegistryError>
   }
@@ -93,10 +93,21 @@ export class Uploads extends Context.Service<
       return { staged, scanned, trial } satisfies Candidate
     })
 
+    /** Takes an upload and waits for the end of its trial, as long as patience lasts. */
+    const judge = Effect.fnUntraced(function* (upload: Upload) {
+      if (upload.createModel !== true && Option.isNone(yield* store.findModel(upload.model)))
+        return yield* refuse(new ModelNotFound({ model: upload.model }))
+      const candidate = yield* take(upload)
+      const verdict = yield* Effect.timeoutOption(Fiber.join(candidate.trial), validationPatience)
+      if (Option.isNone(verdict)) return { ...candidate, state: "validating" } as const
+      if (verdict.value.state === "invalid")
+        return yield* refuse(new UnusableModel({ code: "not-loadable", detail: verdict.value.reason }))
+      return { ...candidate, state: "ready" } as const
+    })
+
     const commit = Effect.fnUntraced(function* (
       upload: Upload,
-      { staged, scanned }: Candidate,
-      state: "ready" | "validating",
+      { staged, scanned, trial, state }: Candidate & Pick<VersionDraft, "state">,
     ) {
       yield* Effect.mapError(staged.commit, storageFailure)
       const version = yield* store.insertVersion({
@@ -111,40 +122,32 @@ export class Uploads extends Context.Service<
         createModel: upload.createModel ?? false,
         alias: upload.alias ?? null,
       })
-      yield* routing.refresh(upload.model)
-      return version
-    }, Effect.uninterruptible)
-
-    /** One upload from its first byte to its verdict. The request that brought it waits for `answer` only. */
-    const process = Effect.fnUntraced(function* (
-      upload: Upload,
-      answer: Deferred.Deferred<Version, RegistryError>,
-    ) {
-      const candidate = yield* take(upload)
-      const verdict = yield* Effect.timeoutOption(Fiber.join(candidate.trial), validationPatience)
-      if (Option.isNone(verdict)) {
-        const version = yield* commit(upload, candidate, "validating")
-        yield* Deferred.succeed(answer, version)
-        return yield* validator.settle(version, Fiber.join(candidate.trial))
-      }
-      if (verdict.value.state === "invalid")
-        return yield* refuse(new UnusableModel({ code: "not-loadable", detail: verdict.value.reason }))
-      yield* Deferred.succeed(answer, yield* commit(upload, candidate, "ready"))
-    }, Effect.scoped)
-
-    const receive = Effect.fn("Uploads.receive")(function* (upload: Upload) {
-      if (upload.createModel !== true && Option.isNone(yield* store.findModel(upload.model)))
-        return yield* refuse(new ModelNotFound({ model: upload.model }))
-      const answer = yield* Deferred.make<Version, RegistryError>()
-      const fiber = yield* process(upload, answer).pipe(
-        Effect.catchCause((cause) => Deferred.failCause(answer, cause)),
-        Effect.forkIn(layerScope),
-      )
-      // Once there is an answer the version is committed, and what goes on is no longer this request's.
-      return yield* Deferred.await(answer).pipe(
-        Effect.onInterrupt(() => (Deferred.isDoneUnsafe(answer) ? Effect.void : Fiber.interrupt(fiber))),
-      )
+      // The version exists now, whether or not its route can be read at once.
+      yield* Effect.ignore(routing.refresh(upload.model))
+      return { version, trial }
     })
+
+    /** Up to the commit the request can be interrupted; from there on the version exists and is brought to its end. */
+    const receive = Effect.fn("Uploads.receive")((upload: Upload) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function* () {
+          // Holds the staged file and its trial: until the answer, or until a trial that takes longer has ended.
+          const scope = yield* Scope.fork(layerScope)
+          const { version, trial } = yield* restore(judge(upload)).pipe(
+            Effect.flatMap((judged) => commit(upload, judged)),
+            Scope.provide(scope),
+            Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+          )
+          const close = Scope.close(scope, Exit.void)
+          if (version.state === "ready") yield* close
+          else
+            yield* validator
+              .settle(version, Fiber.join(trial))
+              .pipe(Effect.ensuring(close), Effect.forkIn(layerScope))
+          return version
+        }),
+      ),
+    )
 
     return Uploads.of({ receive })
   })

@@ -1,14 +1,12 @@
 /** Decides whether a version can be served, by loading it apart from everything that serves. */
-import { Context, Effect, Layer, Schedule } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { ArtifactStore } from "../artifacts/ArtifactStore.ts"
 import { ModelRuntime } from "../inference/ModelRuntime.ts"
 import type { Signature } from "../model/Signature.ts"
 import type { Version } from "../model/Version.ts"
 import { RegistryStore, type Verdict } from "./RegistryStore.ts"
 import { RoutingTable } from "./RoutingTable.ts"
-
-/** Trouble that is not the model's: keep trying, at most once a minute. */
-const untilItWorks = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")])
+import { untilItWorks } from "./untilItWorks.ts"
 
 export class Validator extends Context.Service<
   Validator,
@@ -42,18 +40,21 @@ export class Validator extends Context.Service<
         ),
     )
 
-    const settle = Effect.fn("Validator.settle")(function* (
-      version: Version,
-      verdict: Effect.Effect<Verdict>,
-    ) {
-      const reached = yield* verdict
-      yield* store.settleVersion(version.model, version.version, reached).pipe(
-        Effect.andThen(routing.refresh(version.model)),
-        Effect.tapError((error) => Effect.logWarning("A verdict could not be recorded yet", error)),
-        Effect.retry(untilItWorks),
-        Effect.orDie,
-      )
-    })
+    const settle = Effect.fn("Validator.settle")(
+      function* (version: Version, verdict: Effect.Effect<Verdict>) {
+        const reached = yield* verdict
+        yield* store.settleVersion(version.model, version.version, reached).pipe(
+          Effect.tapError((error) => Effect.logWarning("A verdict could not be recorded yet", error)),
+          Effect.retry(untilItWorks),
+          Effect.orDie,
+        )
+        yield* Effect.ignore(routing.refresh(version.model))
+      },
+      // Nobody waits for this any more, and the versions after this one must not suffer.
+      Effect.catchDefect((defect) =>
+        Effect.logError("A validation broke off and is taken up at the next start", defect),
+      ),
+    )
 
     const judgeStored = (version: Version): Effect.Effect<Verdict> =>
       artifacts.file(version.digest).pipe(

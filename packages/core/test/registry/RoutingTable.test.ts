@@ -1,0 +1,200 @@
+import { assert, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Layer, Option, Result } from "effect"
+import { TestClock } from "effect/testing"
+import { AliasName, ModelName } from "../../src/model/Names.ts"
+import type { Digest, VersionNumber, VersionState } from "../../src/model/Version.ts"
+import { RegistryStore, Routes } from "../../src/registry/RegistryStore.ts"
+import { RoutingTable } from "../../src/registry/RoutingTable.ts"
+import { digestOf, Outage, signature, storeDown } from "../fakes.ts"
+
+const digits = ModelName.make("digits")
+const letters = ModelName.make("letters")
+
+interface Draft {
+  readonly versions: Readonly<Record<number, VersionState>>
+  readonly aliases?: Readonly<Record<string, number>>
+  readonly reason?: string
+}
+
+const routes = (model: ModelName, { versions, aliases = {}, reason }: Draft) =>
+  Routes.make({
+    model,
+    aliases: Object.fromEntries(
+      Object.entries(aliases).map(([alias, version]) => [AliasName.make(alias), version as VersionNumber]),
+    ),
+    versions: Object.entries(versions)
+      .map(([version, state]) => ({
+        version: Number(version) as VersionNumber,
+        digest: digestOf(`${model} ${version}`),
+        state,
+        reason: state === "invalid" ? (reason ?? "broken") : null,
+        signature,
+      }))
+      .reverse(),
+  })
+
+/** A table on routes that a test changes. */
+const open = Effect.fnUntraced(function* (...drafts: ReadonlyArray<[ModelName, Draft]>) {
+  const outage = new Outage()
+  const stored = new Map<ModelName, Routes>(drafts.map(([model, draft]) => [model, routes(model, draft)]))
+  const reads = { find: (model: ModelName) => Effect.succeed(Option.fromUndefinedOr(stored.get(model))) }
+  const layerStore = Layer.mock(RegistryStore, {
+    listRoutes: Effect.sync(() => [...stored.values()]),
+    findRoutes: (model) =>
+      outage.over(
+        "findRoutes",
+        Effect.suspend(() => reads.find(model)),
+      ),
+  })
+  const table = yield* Effect.provideContext(
+    RoutingTable,
+    yield* Layer.build(Layer.fresh(RoutingTable.layer).pipe(Layer.provide(layerStore))),
+  )
+  const resolve = (model: string, version?: string) =>
+    Result.match(table.resolve(model, version), {
+      onFailure: ({ message }) => message,
+      onSuccess: (route) => Number(route.version),
+    })
+  const change = (model: ModelName, draft: Draft) => stored.set(model, routes(model, draft))
+  return { outage, stored, reads, table, resolve, change }
+})
+
+it.effect("a route names the version, its bytes and its signature", () =>
+  Effect.gen(function* () {
+    const { table } = yield* open([digits, { versions: { 1: "ready" } }])
+    assert.deepStrictEqual(Result.getOrThrow(table.resolve("digits")), {
+      model: digits,
+      version: 1 as VersionNumber,
+      digest: digestOf("digits 1"),
+      signature,
+    })
+  }),
+)
+
+it.effect("without a version: production, else the highest that is ready, else none", () =>
+  Effect.gen(function* () {
+    const versions = { 1: "ready", 9: "ready", 10: "ready", 11: "invalid", 12: "validating" } as const
+    const { resolve, change, table } = yield* open([
+      digits,
+      { versions, aliases: { production: 9, canary: 1 } },
+    ])
+    assert.strictEqual(resolve("digits"), 9)
+    change(digits, { versions, aliases: { canary: 1 } })
+    yield* table.refresh(digits)
+    assert.strictEqual(resolve("digits"), 10)
+    change(digits, { versions: { 1: "invalid", 2: "validating", 3: "archived" } })
+    yield* table.refresh(digits)
+    assert.strictEqual(resolve("digits"), 'Model "digits" has no version that is ready')
+  }),
+)
+
+it.effect("by number or alias, and nothing that looks like one", () =>
+  Effect.gen(function* () {
+    const { resolve } = yield* open([
+      digits,
+      { versions: { 1: "ready", 2: "ready" }, aliases: { production: 2, canary: 1, constructor: 1 } },
+    ])
+    assert.strictEqual(resolve("digits", "1"), 1)
+    assert.strictEqual(resolve("digits", "canary"), 1)
+    assert.strictEqual(resolve("digits", "production"), 2)
+    assert.strictEqual(resolve("digits", "constructor"), 1)
+    for (const version of ["3", "01", "1.0", " 1", "", "Canary", "toString", "__proto__"])
+      assert.strictEqual(resolve("digits", version), `Model "digits" has no version "${version}"`)
+    for (const model of ["Digits", "", "constructor"])
+      assert.strictEqual(resolve(model), `There is no model "${model}"`)
+  }),
+)
+
+it.effect("a version that exists but can't answer says why, also by its alias", () =>
+  Effect.gen(function* () {
+    const { resolve, table } = yield* open([
+      digits,
+      {
+        versions: { 1: "invalid", 2: "validating", 3: "archived" },
+        aliases: { old: 3 },
+        reason: "unknown operator",
+      },
+    ])
+    const failed = Result.getOrThrow(Result.flip(table.resolve("digits", "1")))
+    assert.strictEqual(failed.reason._tag, "VersionUnavailable")
+    assert.strictEqual(
+      failed.message,
+      'Version 1 of model "digits" is not ready, it is invalid: unknown operator',
+    )
+    assert.strictEqual(resolve("digits", "2"), 'Version 2 of model "digits" is not ready, it is validating')
+    assert.strictEqual(resolve("digits", "old"), 'Version 3 of model "digits" is not ready, it is archived')
+  }),
+)
+
+it.effect("lists models by name and the ready versions of each", () =>
+  Effect.gen(function* () {
+    const { table, stored } = yield* open(
+      [letters, { versions: {} }],
+      [digits, { versions: { 2: "ready", 10: "ready", 3: "invalid" } }],
+    )
+    assert.deepStrictEqual(table.models(), [digits, letters])
+    assert.deepStrictEqual(table.readyVersions("digits"), [2, 10] as ReadonlyArray<number>)
+    assert.deepStrictEqual(table.readyVersions("letters"), [])
+    assert.isUndefined(table.readyVersions("numbers"))
+    stored.delete(digits)
+    yield* table.refresh(digits)
+    assert.deepStrictEqual(table.models(), [letters])
+    assert.isUndefined(table.readyVersions("digits"))
+  }),
+)
+
+it.effect("after every change listeners hear of all digests that are routed to", () =>
+  Effect.gen(function* () {
+    const { table, stored, change } = yield* open(
+      [digits, { versions: { 1: "ready", 2: "invalid" } }],
+      [letters, { versions: { 1: "ready" } }],
+    )
+    const heard: Array<ReadonlySet<Digest>> = []
+    yield* table.onChange((routed) => heard.push(routed))
+    change(digits, { versions: { 1: "ready", 2: "ready" } })
+    yield* table.refresh(digits)
+    stored.delete(letters)
+    yield* table.refresh(letters)
+    assert.deepStrictEqual(heard, [
+      new Set(["digits 1", "digits 2", "letters 1"].map(digestOf)),
+      new Set(["digits 1", "digits 2"].map(digestOf)),
+    ])
+  }),
+)
+
+it.effect("a slow read never overwrites what a later one found", () =>
+  Effect.gen(function* () {
+    const { table, resolve, reads, stored, change } = yield* open([digits, { versions: { 1: "ready" } }])
+    const [begun, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const find = reads.find
+    // The first read takes its answer from the store, and is slow to bring it.
+    reads.find = (model) => {
+      reads.find = find
+      const answer = Option.fromUndefinedOr(stored.get(model))
+      return Deferred.succeed(begun, undefined).pipe(Effect.andThen(Deferred.await(gate)), Effect.as(answer))
+    }
+    const slow = yield* Effect.forkChild(table.refresh(digits))
+    yield* Deferred.await(begun)
+    change(digits, { versions: { 1: "ready", 2: "ready" } })
+    const fast = yield* Effect.forkChild(table.refresh(digits))
+    yield* Effect.yieldNow
+    yield* Deferred.succeed(gate, undefined)
+    yield* Fiber.join(slow)
+    yield* Fiber.join(fast)
+    assert.strictEqual(resolve("digits"), 2)
+  }),
+)
+
+it.effect("a read that fails leaves the old routes, and is repeated until it works", () =>
+  Effect.gen(function* () {
+    const { table, resolve, outage, change } = yield* open([digits, { versions: { 1: "ready" } }])
+    change(digits, { versions: { 1: "ready", 2: "ready" } })
+    outage.fail("findRoutes", 2)
+    assert.strictEqual(yield* Effect.flip(table.refresh(digits)), storeDown)
+    assert.strictEqual(resolve("digits"), 1)
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual(resolve("digits"), 1)
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual(resolve("digits"), 2)
+  }),
+)
