@@ -27,6 +27,16 @@ export class RunnerLost extends Schema.TaggedError<RunnerLost>()("RunnerLost", {
   }
 }
 
+/** The operator's limit for a run was reached, and the run was ended with its process. */
+export class RunTimedOut extends Schema.TaggedError<RunTimedOut>()("RunTimedOut", {
+  /** Milliseconds. */
+  limitMs: Schema.Number,
+}) {
+  override get message() {
+    return `The model took longer than the ${this.limitMs} ms that a run may take, and was stopped`
+  }
+}
+
 /** No runner could be started; trying again later may succeed. */
 export class RunnerUnavailable extends Schema.TaggedError<RunnerUnavailable>()("RunnerUnavailable", {
   detail: Schema.String,
@@ -37,7 +47,7 @@ export class RunnerUnavailable extends Schema.TaggedError<RunnerUnavailable>()("
 }
 
 export class RuntimeError extends Schema.TaggedError<RuntimeError>()("RuntimeError", {
-  reason: Schema.Union([LoadFailed, RunFailed, RunnerLost, RunnerUnavailable]),
+  reason: Schema.Union([LoadFailed, RunFailed, RunTimedOut, RunnerLost, RunnerUnavailable]),
 }) {
   override get message() {
     return this.reason.message
@@ -52,20 +62,36 @@ export interface RunResult {
   readonly computeMs: number
 }
 
+/** How a model is spread over the machine. What is absent is the runtime's to choose, within the cores there are. */
+export interface Placement {
+  /** Copies of the model that run side by side. */
+  readonly instances?: number | undefined
+  /** Threads that one operator of one instance may use. */
+  readonly intraOpThreads?: number | undefined
+  /** A run that takes longer is ended, with the process it runs in. Default: 60 seconds. */
+  readonly runLimitMs?: number | undefined
+}
+
 export interface LoadedModel {
+  /** Runs it can usefully hold at once: one at work and one staged behind it for each instance. */
+  readonly concurrency: number
   /**
-   * Runs the model on inputs that were checked against its signature and gives the outputs named. Rejects with a
-   * `RuntimeError`. A promise, because one lies on the path of every prediction. An aborted signal drops the
-   * caller (the promise rejects with the signal's reason), never the run of its neighbours.
+   * Runs the model once on the rows of all members, laid behind each other in this order along the first dimension;
+   * a single member runs as it is, whatever its shapes. The inputs were checked against the signature, and members
+   * have equal shapes but for the first dimension. Gives the outputs named. Rejects with a `RuntimeError`. A promise,
+   * because one lies on the path of every prediction.
    */
-  readonly run: (inputs: Tensors, outputs: ReadonlyArray<string>, signal?: AbortSignal) => Promise<RunResult>
+  readonly run: (members: ReadonlyArray<Tensors>, outputs: ReadonlyArray<string>) => Promise<RunResult>
 }
 
 export class ModelRuntime extends Context.Service<
   ModelRuntime,
   {
-    /** Loads the artifact in `file`. Closing the scope waits for its runs and releases its memory. */
-    readonly load: (file: string) => Effect.Effect<LoadedModel, RuntimeError, Scope.Scope>
+    /**
+     * Loads the artifact in `file` as often as the placement says. Closing the scope waits a little for its runs and
+     * releases its memory.
+     */
+    readonly load: (file: string, placement?: Placement) => Effect.Effect<LoadedModel, RuntimeError, Scope.Scope>
     /**
      * Loads `file` apart from everything that serves, compares it with the signature read from it, and runs it
      * once on synthetic inputs, within limits of time and memory. A run that fails in an orderly way is not held
