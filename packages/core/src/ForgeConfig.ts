@@ -6,6 +6,18 @@ export interface Settings {
   readonly maxArtifactBytes: number
   /** Largest body of a prediction, in bytes. Default: 64 MiB. */
   readonly maxRequestBytes: number
+  /** Predictions of one model that may be under way, waiting or running. Default: 1024. */
+  readonly maxModelRequests: number
+  /** Bytes of their bodies. Default: 256 MiB. */
+  readonly maxModelRequestBytes: number
+  /** Predictions of all models together. Default: 4096. */
+  readonly maxRequests: number
+  /** Bytes of their bodies. Default: 1 GiB. */
+  readonly maxRequestsBytes: number
+  /** How long a prediction may take that says nothing of it. Default: 30 seconds. */
+  readonly defaultTimeout: Duration.Duration
+  /** Longest time that a prediction may ask for. Default: 5 minutes. */
+  readonly maxTimeout: Duration.Duration
   /** How long an upload waits for its trial load before it answers `validating`. Default: 30 seconds. */
   readonly validationPatience: Duration.Duration
 }
@@ -14,6 +26,12 @@ export class ForgeConfig extends Context.Service<ForgeConfig, Settings>()("@mode
   static readonly defaults: Settings = {
     maxArtifactBytes: 2 ** 31 - 1,
     maxRequestBytes: 64 * 2 ** 20,
+    maxModelRequests: 1024,
+    maxModelRequestBytes: 256 * 2 ** 20,
+    maxRequests: 4096,
+    maxRequestsBytes: 2 ** 30,
+    defaultTimeout: Duration.seconds(30),
+    maxTimeout: Duration.minutes(5),
     validationPatience: Duration.seconds(30),
   }
 

@@ -3,6 +3,7 @@
  * instances are at work, is joined into one run as far as the model allows. Plain code: every prediction passes here.
  */
 import type { Tensors } from "../model/Tensor.ts"
+import { DeadlineExceeded, InferenceError } from "./InferenceError.ts"
 import { type LoadedModel, type RunResult, RuntimeError } from "./ModelRuntime.ts"
 import { type Queued, RequestQueue } from "./RequestQueue.ts"
 import { isSplittable, splitRows } from "./splitRows.ts"
@@ -21,8 +22,10 @@ export interface BatchRequest {
   readonly outputs: ReadonlyArray<string>
   /** Lower is served first. */
   readonly priority: number
-  /** Withdraws the request when its caller leaves or its time is up. */
+  /** Withdraws the request when its caller leaves. */
   readonly signal: AbortSignal | undefined
+  /** Milliseconds until the request is withdrawn, with `DeadlineExceeded`. */
+  readonly timeoutMs: number
 }
 
 /** So many requests of a model that can't join are handed over at once, so that tiny runs don't wait for each other. */
@@ -53,6 +56,9 @@ class Entry implements Queued {
   readonly #resolve: (result: RunResult) => void
   readonly #reject: (reason: unknown) => void
   readonly #leave: () => void
+  readonly #timer: NodeJS.Timeout
+  /** Answered, or withdrawn. */
+  #settled = false
   gone = false
   /** It was in a run that a neighbour may have spoiled: it runs alone now, for the last time. */
   alone = false
@@ -70,26 +76,36 @@ class Entry implements Queued {
     this.queuedAt = performance.now()
     this.#resolve = resolve
     this.#reject = reject
-    this.#leave = () => {
-      this.gone = true
-      reject(request.signal?.reason)
-    }
+    this.#leave = () => this.reject(request.signal?.reason)
     request.signal?.addEventListener("abort", this.#leave, { once: true })
+    const { timeoutMs } = request
+    this.#timer = setTimeout(
+      () => this.reject(new InferenceError({ reason: new DeadlineExceeded({ timeoutMs }) })),
+      timeoutMs,
+    )
   }
 
   /** Whether somebody still waits for the answer. */
   get wanted(): boolean {
-    return this.request.signal?.aborted !== true
+    return !this.#settled
   }
 
   resolve(result: RunResult): void {
-    this.request.signal?.removeEventListener("abort", this.#leave)
+    this.#settle()
     this.#resolve(result)
   }
 
   reject(reason: unknown): void {
-    this.request.signal?.removeEventListener("abort", this.#leave)
+    this.#settle()
     this.#reject(reason)
+  }
+
+  /** From now on the queue passes it over, and what a run under way makes of it is dropped. */
+  #settle(): void {
+    this.#settled = true
+    this.gone = true
+    clearTimeout(this.#timer)
+    this.request.signal?.removeEventListener("abort", this.#leave)
   }
 }
 
@@ -122,7 +138,7 @@ export class Batcher {
     this.#policy = policy
   }
 
-  /** Rejects with a `RuntimeError`, or with the signal's reason once it is aborted. */
+  /** Rejects with a `RuntimeError`, an `InferenceError` when time is up, or the reason of the signal. */
   submit(request: BatchRequest): Promise<RunResult> {
     if (request.signal?.aborted) return Promise.reject(request.signal.reason)
     return new Promise((resolve, reject) => {
@@ -157,9 +173,7 @@ export class Batcher {
   #takeNext(): ReadonlyArray<ReadonlyArray<Entry>> {
     const first = this.#queue.first()
     if (first === undefined || this.#waitsForCompany(first)) return []
-    return first.joinKey === undefined
-      ? this.#takeSingles()
-      : [this.#queue.take(this.#policy.maxBatchSize)]
+    return first.joinKey === undefined ? this.#takeSingles() : [this.#queue.take(this.#policy.maxBatchSize)]
   }
 
   #waitsForCompany(first: Entry): boolean {
@@ -216,12 +230,17 @@ export class Batcher {
   ): void {
     const waitedMs = (entry: Entry) => startedAt - entry.queuedAt + queueMs
     const [only] = entries
-    if (entries.length === 1 && only !== undefined)
-      return only.resolve({ outputs, queueMs: waitedMs(only), computeMs })
+    if (entries.length === 1 && only !== undefined) {
+      only.resolve({ outputs, queueMs: waitedMs(only), computeMs })
+      return
+    }
     let total = 0
     for (const { rows } of entries) total += rows
     // A model that mixes rows despite its signature: its requests can't be told apart, so each runs alone.
-    if (!isSplittable(outputs, total)) return this.#runApart(entries)
+    if (!isSplittable(outputs, total)) {
+      this.#runApart(entries)
+      return
+    }
     let from = 0
     for (const entry of entries) {
       const own = splitRows(outputs, entry.request.outputs, from, from + entry.rows)
@@ -239,8 +258,11 @@ export class Batcher {
   }
 
   #runApart(entries: ReadonlyArray<Entry>): void {
-    for (const entry of entries) entry.alone = true
-    this.#apart.push(...entries)
+    for (const entry of entries) {
+      if (!entry.wanted) continue
+      entry.alone = true
+      this.#apart.push(entry)
+    }
     this.#schedulePump()
   }
 }

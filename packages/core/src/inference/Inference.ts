@@ -1,12 +1,14 @@
 /** From a request's tensors to the tensors of the answer. */
-import { Context, Effect, Layer, type Result } from "effect"
+import { Context, Duration, Effect, Layer, type Result } from "effect"
+import { ForgeConfig } from "../ForgeConfig.ts"
 import type { Tensors } from "../model/Tensor.ts"
 import type { VersionNumber } from "../model/Version.ts"
 import { type Route, RoutingTable } from "../registry/RoutingTable.ts"
+import type { Batcher } from "./Batcher.ts"
 import { checkInputs } from "./checkInputs.ts"
-import { InferenceError, InvalidInputs } from "./InferenceError.ts"
+import { DeadlineExceeded, InferenceError, InvalidInputs } from "./InferenceError.ts"
 import { LoadedModels } from "./LoadedModels.ts"
-import { type LoadedModel, RuntimeError } from "./ModelRuntime.ts"
+import { RuntimeError } from "./ModelRuntime.ts"
 
 export interface Prediction {
   readonly version: VersionNumber
@@ -17,6 +19,21 @@ export interface Prediction {
   readonly queueMs: number
   /** Milliseconds of the run itself. */
   readonly computeMs: number
+}
+
+export interface RunOptions {
+  /** Drops the request when it is aborted. */
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds that the request may take, loading included. Default and maximum: `ForgeConfig`. */
+  readonly timeoutMs?: number | undefined
+  /** Lower is served first. Default: 0. */
+  readonly priority?: number | undefined
+}
+
+interface ResolvedOptions {
+  readonly signal: AbortSignal | undefined
+  readonly timeoutMs: number
+  readonly priority: number
 }
 
 /**
@@ -37,7 +54,7 @@ export class Inference extends Context.Service<
       route: Route,
       inputs: Tensors,
       outputs: ReadonlyArray<string>,
-      signal?: AbortSignal,
+      options?: RunOptions,
     ) => Promise<Prediction>
     /** `route` and `run` as one effect; interruption drops the request. */
     readonly predict: (request: {
@@ -51,18 +68,33 @@ export class Inference extends Context.Service<
   static readonly make = Effect.gen(function* () {
     const routing = yield* RoutingTable
     const models = yield* LoadedModels
+    const config = yield* ForgeConfig
+    const defaultTimeoutMs = Duration.toMillis(config.defaultTimeout)
+    const maxTimeoutMs = Duration.toMillis(config.maxTimeout)
 
     const runLoaded = async (
-      loaded: LoadedModel,
+      batcher: Batcher,
       route: Route,
       inputs: Tensors,
-      names: ReadonlyArray<string>,
+      outputs: ReadonlyArray<string>,
       waitedMs: number,
-      signal: AbortSignal | undefined,
+      { signal, timeoutMs, priority }: ResolvedOptions,
     ): Promise<Prediction> => {
       try {
-        const { outputs, queueMs, computeMs } = await loaded.run(inputs, names, signal)
-        return { version: route.version, outputs, cache: "bypass", queueMs: waitedMs + queueMs, computeMs }
+        const result = await batcher.submit({
+          inputs,
+          outputs,
+          priority,
+          signal,
+          timeoutMs: timeoutMs - waitedMs,
+        })
+        return {
+          version: route.version,
+          outputs: result.outputs,
+          cache: "bypass",
+          queueMs: waitedMs + result.queueMs,
+          computeMs: result.computeMs,
+        }
       } catch (error) {
         throw error instanceof RuntimeError ? new InferenceError({ reason: error.reason }) : error
       }
@@ -72,20 +104,26 @@ export class Inference extends Context.Service<
       route: Route,
       inputs: Tensors,
       outputs: ReadonlyArray<string>,
-      signal?: AbortSignal,
+      options: RunOptions = {},
     ): Promise<Prediction> => {
+      const { signal } = options
       signal?.throwIfAborted()
       const [issue, ...more] = checkInputs(route.signature, inputs, outputs)
       if (issue !== undefined)
         throw new InferenceError({
           reason: new InvalidInputs({ model: route.model, issues: [issue, ...more] }),
         })
-      const names = outputs.length > 0 ? outputs : route.signature.outputs.map((spec) => spec.name)
-      const model = models.get(route.digest)
-      if (!(model instanceof Promise)) return runLoaded(model, route, inputs, names, 0, signal)
+      const names = outputs.length > 0 ? outputs : route.outputNames
+      const model = models.get(route)
+      const resolved: ResolvedOptions = {
+        signal,
+        timeoutMs: Math.min(options.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs),
+        priority: options.priority ?? 0,
+      }
+      if (!(model instanceof Promise)) return runLoaded(model, route, inputs, names, 0, resolved)
       const since = performance.now()
-      const loaded = await abortable(model, signal)
-      return runLoaded(loaded, route, inputs, names, performance.now() - since, signal)
+      const loaded = await patiently(model, resolved)
+      return runLoaded(loaded, route, inputs, names, performance.now() - since, resolved)
     }
 
     const predict = Effect.fn("Inference.predict")(function* (request: {
@@ -96,7 +134,7 @@ export class Inference extends Context.Service<
     }) {
       const route = yield* Effect.fromResult(routing.resolve(request.model, request.version))
       return yield* Effect.tryPromise({
-        try: (signal) => run(route, request.inputs, request.outputs ?? [], signal),
+        try: (signal) => run(route, request.inputs, request.outputs ?? [], { signal }),
         catch: (error) => error,
       }).pipe(
         Effect.catch((error) => (error instanceof InferenceError ? Effect.fail(error) : Effect.die(error))),
@@ -110,13 +148,15 @@ export class Inference extends Context.Service<
   static readonly layer = Layer.effect(this, this.make).pipe(Layer.provide(LoadedModels.layer))
 }
 
-/** The promise, or the signal's reason as soon as it is aborted. */
-const abortable = <A>(promise: Promise<A>, signal: AbortSignal | undefined): Promise<A> => {
-  if (signal === undefined) return promise
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason)
-    if (signal.aborted) return abort()
-    signal.addEventListener("abort", abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort))
+/** The promise, as long as its caller waits for it and time is left. */
+const patiently = <A>(promise: Promise<A>, { signal, timeoutMs }: ResolvedOptions): Promise<A> =>
+  new Promise((resolve, reject) => {
+    const abort = () => reject(signal?.reason)
+    const late = () => reject(new InferenceError({ reason: new DeadlineExceeded({ timeoutMs }) }))
+    const timer = setTimeout(late, timeoutMs)
+    signal?.addEventListener("abort", abort, { once: true })
+    promise.then(resolve, reject).finally(() => {
+      clearTimeout(timer)
+      signal?.removeEventListener("abort", abort)
+    })
   })
-}

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { InputIssue } from "../model/InputIssue.ts"
 import { VersionState } from "../model/Version.ts"
 import { ModelNotFound, VersionNotFound } from "../registry/RegistryError.ts"
-import { LoadFailed, RunFailed, RunnerLost, RunnerUnavailable } from "./ModelRuntime.ts"
+import { runtimeReasons } from "./ModelRuntime.ts"
 
 /** The version exists but is not ready: it is still validated, was found invalid, or was archived. */
 export class VersionUnavailable extends Schema.TaggedError<VersionUnavailable>()("VersionUnavailable", {
@@ -29,16 +29,36 @@ export class InvalidInputs extends Schema.TaggedError<InvalidInputs>()("InvalidI
   }
 }
 
+/** The time that the request gave, or was given, was up before there was an answer. */
+export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("DeadlineExceeded", {
+  /** Milliseconds. */
+  timeoutMs: Schema.Number,
+}) {
+  override get message() {
+    return `There was no answer within the ${this.timeoutMs} ms that the request may take`
+  }
+}
+
+/** More requests, or more bytes, are waiting than may wait. */
+export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
+  detail: Schema.String,
+  /** When what waits now is likely to be done, by the rate of the last seconds. */
+  retryAfterSeconds: Schema.Int,
+}) {
+  override get message() {
+    return this.detail
+  }
+}
+
 export class InferenceError extends Schema.TaggedError<InferenceError>()("InferenceError", {
   reason: Schema.Union([
     ModelNotFound,
     VersionNotFound,
     VersionUnavailable,
     InvalidInputs,
-    LoadFailed,
-    RunFailed,
-    RunnerLost,
-    RunnerUnavailable,
+    DeadlineExceeded,
+    Overloaded,
+    ...runtimeReasons,
   ]),
 }) {
   override get message() {

@@ -1,17 +1,22 @@
-/** Keeps the models that took requests loaded: one load per artifact, shared by everyone who waits for it. */
+/**
+ * Keeps the models that took requests loaded: one load per artifact, shared by everyone who waits for it. A model is
+ * warmed up before it takes requests, and takes them through its batcher.
+ */
 import { Cause, Context, Deferred, Effect, Exit, Layer, Option, Queue, Scope } from "effect"
 import { ArtifactStore } from "../artifacts/ArtifactStore.ts"
 import type { Digest } from "../model/Version.ts"
-import { RoutingTable } from "../registry/RoutingTable.ts"
+import { type Route, RoutingTable } from "../registry/RoutingTable.ts"
+import { Batcher } from "./Batcher.ts"
 import { InferenceError } from "./InferenceError.ts"
-import { type LoadedModel, LoadFailed, ModelRuntime, RunnerUnavailable } from "./ModelRuntime.ts"
+import { LoadFailed, ModelRuntime, RunnerUnavailable, RuntimeError } from "./ModelRuntime.ts"
+import { probeBatching } from "./probeBatching.ts"
 
 interface Entry {
-  readonly digest: Digest
+  readonly route: Route
   /** The model once it is loaded, so that the path of a prediction needs no promise for it. */
-  loaded: LoadedModel | undefined
-  readonly promise: Promise<LoadedModel>
-  readonly resolve: (model: LoadedModel) => void
+  loaded: Batcher | undefined
+  readonly promise: Promise<Batcher>
+  readonly resolve: (model: Batcher) => void
   readonly reject: (error: InferenceError) => void
   /** Succeeds when nothing routes to the artifact any more. */
   readonly released: Deferred.Deferred<void>
@@ -31,10 +36,10 @@ export class LoadedModels extends Context.Service<
   LoadedModels,
   {
     /**
-     * The model of an artifact: itself when it is loaded, else a promise of it, which rejects with an
+     * The model of a route's artifact: itself when it is loaded, else a promise of it, which rejects with an
      * `InferenceError`. A load that failed is tried again by the next request.
      */
-    readonly get: (digest: Digest) => LoadedModel | Promise<LoadedModel>
+    readonly get: (route: Route) => Batcher | Promise<Batcher>
   }
 >()("@modelforge/core/inference/LoadedModels") {
   static readonly make = Effect.gen(function* () {
@@ -46,21 +51,30 @@ export class LoadedModels extends Context.Service<
     const requests = yield* Queue.unbounded<Entry>()
 
     const forget = (entry: Entry) => {
-      if (entries.get(entry.digest) === entry) entries.delete(entry.digest)
+      if (entries.get(entry.route.digest) === entry) entries.delete(entry.route.digest)
     }
 
-    const load = Effect.fn("LoadedModels.load")(function* (digest: Digest) {
+    const load = Effect.fn("LoadedModels.load")(function* ({ digest, signature }: Route) {
       const file = yield* Effect.mapError(artifacts.file(digest), (error) =>
         error.reason._tag === "ArtifactNotFound"
           ? new InferenceError({ reason: new LoadFailed({ detail: "its artifact is missing" }) })
           : unavailable("the artifact storage does not answer"),
       )
-      return yield* Effect.mapError(runtime.load(file), ({ reason }) => new InferenceError({ reason }))
+      return yield* Effect.gen(function* () {
+        const model = yield* runtime.load(file)
+        const policy = yield* Effect.tryPromise({
+          try: () => probeBatching(model, signature),
+          catch: (error) => error,
+        }).pipe(
+          Effect.catch((error) => (error instanceof RuntimeError ? Effect.fail(error) : Effect.die(error))),
+        )
+        return new Batcher(model, policy)
+      }).pipe(Effect.mapError(({ reason }) => new InferenceError({ reason })))
     })
 
     /** Loads, answers everyone who waits, and holds the model until it is released or the layer closes. */
     const serve = Effect.fnUntraced(function* (entry: Entry) {
-      const exit = yield* Effect.exit(load(entry.digest))
+      const exit = yield* Effect.exit(load(entry.route))
       if (Exit.isFailure(exit)) {
         forget(entry)
         entry.reject(toInferenceError(exit.cause))
@@ -89,17 +103,17 @@ export class LoadedModels extends Context.Service<
 
     yield* routing.onChange((routed) => {
       for (const entry of entries.values()) {
-        if (routed.has(entry.digest)) continue
+        if (routed.has(entry.route.digest)) continue
         forget(entry)
         Deferred.doneUnsafe(entry.released, Exit.void)
       }
     })
 
-    const request = (digest: Digest): Promise<LoadedModel> => {
-      const { promise, resolve, reject } = Promise.withResolvers<LoadedModel>()
+    const request = (route: Route): Promise<Batcher> => {
+      const { promise, resolve, reject } = Promise.withResolvers<Batcher>()
       promise.catch(() => {}) // whoever waits sees the failure; a caller who left must not crash the process
       const entry: Entry = {
-        digest,
+        route,
         loaded: undefined,
         promise,
         resolve,
@@ -108,16 +122,16 @@ export class LoadedModels extends Context.Service<
       }
       if (stopping) reject(stopped())
       else {
-        entries.set(digest, entry)
+        entries.set(route.digest, entry)
         Queue.offerUnsafe(requests, entry)
       }
       return promise
     }
 
     return LoadedModels.of({
-      get: (digest) => {
-        const entry = entries.get(digest)
-        return entry === undefined ? request(digest) : (entry.loaded ?? entry.promise)
+      get: (route) => {
+        const entry = entries.get(route.digest)
+        return entry === undefined ? request(route) : (entry.loaded ?? entry.promise)
       },
     })
   })

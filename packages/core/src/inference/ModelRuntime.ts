@@ -46,8 +46,11 @@ export class RunnerUnavailable extends Schema.TaggedError<RunnerUnavailable>()("
   }
 }
 
+/** Every way in which a runtime fails. */
+export const runtimeReasons = [LoadFailed, RunFailed, RunTimedOut, RunnerLost, RunnerUnavailable] as const
+
 export class RuntimeError extends Schema.TaggedError<RuntimeError>()("RuntimeError", {
-  reason: Schema.Union([LoadFailed, RunFailed, RunTimedOut, RunnerLost, RunnerUnavailable]),
+  reason: Schema.Union(runtimeReasons),
 }) {
   override get message() {
     return this.reason.message
@@ -91,7 +94,10 @@ export class ModelRuntime extends Context.Service<
      * Loads the artifact in `file` as often as the placement says. Closing the scope waits a little for its runs and
      * releases its memory.
      */
-    readonly load: (file: string, placement?: Placement) => Effect.Effect<LoadedModel, RuntimeError, Scope.Scope>
+    readonly load: (
+      file: string,
+      placement?: Placement,
+    ) => Effect.Effect<LoadedModel, RuntimeError, Scope.Scope>
     /**
      * Loads `file` apart from everything that serves, compares it with the signature read from it, and runs it
      * once on synthetic inputs, within limits of time and memory. A run that fails in an orderly way is not held

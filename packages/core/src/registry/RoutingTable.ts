@@ -17,6 +17,8 @@ export interface Route {
   readonly version: VersionNumber
   readonly digest: Digest
   readonly signature: Signature
+  /** Names of all outputs, in the signature's order: one array, so that equal requests are told by it. */
+  readonly outputNames: ReadonlyArray<string>
 }
 
 /** The routes of one model in the shape lookups want. */
@@ -37,7 +39,13 @@ const index = (routes: Routes): RoutedModel => {
     .filter((version) => version.state === "ready")
     .sort((a, b) => a.version - b.version)
   for (const { version, digest, signature } of ready)
-    byRef.set(String(version), { model: routes.model, version, digest, signature })
+    byRef.set(String(version), {
+      model: routes.model,
+      version,
+      digest,
+      signature,
+      outputNames: signature.outputs.map(({ name }) => name),
+    })
   for (const { version, state, reason } of routes.versions)
     if (state !== "ready")
       unavailable.set(
