@@ -9,8 +9,6 @@ import { SerialQueue } from "./SerialQueue.ts"
 export const serveRunner = (stream: Duplex, openSession: OpenSession, onEnd: () => void): void => {
   const sessions = new Map<number, Session>()
   const queue = new SerialQueue()
-  /** Runs that have not begun. */
-  const waiting = new Set<number>()
   let ended = false
   const end = () => {
     if (ended) return
@@ -53,9 +51,7 @@ export const serveRunner = (stream: Duplex, openSession: OpenSession, onEnd: () 
     const handle = payload.uint()
     const outputs = payload.texts()
     const inputs = payload.tensors()
-    waiting.add(id)
     answer(id, async () => {
-      if (!waiting.delete(id)) return fail(id, failureCode.cancelled, "withdrawn")
       const session = sessions.get(handle)
       if (session === undefined) throw new SessionError("refused", "the model is not loaded")
       const result = await session.run(inputs, outputs)
@@ -81,7 +77,6 @@ export const serveRunner = (stream: Duplex, openSession: OpenSession, onEnd: () 
     if (kind === frameKind.run) run(id, new PayloadReader(payload))
     else if (kind === frameKind.load) load(id, new PayloadReader(payload))
     else if (kind === frameKind.release) release(id, new PayloadReader(payload))
-    else if (kind === frameKind.cancel) waiting.delete(id)
     else throw new ProtocolError(`frame kind ${kind} is unknown`)
   })
   stream.on("data", (chunk: Buffer) => {

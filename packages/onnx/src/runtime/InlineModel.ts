@@ -2,6 +2,7 @@
 import {
   type LoadedModel,
   LoadFailed,
+  type Placement,
   RunFailed,
   RunnerLost,
   RunnerUnavailable,
@@ -12,43 +13,38 @@ import {
 import { Effect, type Scope } from "effect"
 import { openSession, type Session, SessionError, type SessionOptions } from "../runner/OrtSession.ts"
 import { SerialQueue } from "../runner/SerialQueue.ts"
+import { joinMembers } from "../wire/Members.ts"
 import { monotonicMs } from "../wire/monotonicMs.ts"
 
 class InlineModel implements LoadedModel {
   readonly #session: Session
   readonly #queue: SerialQueue
   #closed = false
+  /** A run holds the only thread, so what arrives meanwhile is better kept together than staged. */
+  readonly concurrency = 1
 
   constructor(session: Session, queue: SerialQueue) {
     this.#session = session
     this.#queue = queue
   }
 
-  readonly run = (
-    inputs: Tensors,
-    outputs: ReadonlyArray<string>,
-    signal?: AbortSignal,
-  ): Promise<RunResult> =>
+  readonly run = (members: ReadonlyArray<Tensors>, outputs: ReadonlyArray<string>): Promise<RunResult> =>
     new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason)
       if (this.#closed) {
         return reject(new RuntimeError({ reason: new RunnerLost({ detail: "the model was unloaded" }) }))
       }
       const calledAt = monotonicMs()
-      const withdraw = () => reject(signal?.reason)
-      signal?.addEventListener("abort", withdraw, { once: true })
-      this.#queue.add(() => {
-        if (signal?.aborted) return Promise.resolve()
-        return this.#session.run(inputs, outputs).then(
-          ({ outputs, startedAt, computeMs }) => {
-            signal?.removeEventListener("abort", withdraw)
-            resolve({ outputs, queueMs: startedAt - calledAt, computeMs })
-          },
-          (cause) => {
-            signal?.removeEventListener("abort", withdraw)
-            reject(runFailed(cause))
-          },
-        )
+      this.#queue.add(async () => {
+        try {
+          const {
+            outputs: named,
+            startedAt,
+            computeMs,
+          } = await this.#session.run(joinMembers(members), outputs)
+          resolve({ outputs: named, queueMs: startedAt - calledAt, computeMs })
+        } catch (cause) {
+          reject(runFailed(cause))
+        }
       })
     })
 
@@ -74,14 +70,15 @@ const loadFailed = (cause: unknown): RuntimeError =>
         : new LoadFailed({ detail: detailOf(cause) }),
   })
 
-/** The `load` of a runtime whose models share this thread, one run after another. */
+/** The `load` of a runtime whose models share this thread, one run after another, each with one instance. */
 export const loader = (
   options: SessionOptions,
-): ((file: string) => Effect.Effect<LoadedModel, RuntimeError, Scope.Scope>) => {
+): ((file: string, placement?: Placement) => Effect.Effect<LoadedModel, RuntimeError, Scope.Scope>) => {
   const queue = new SerialQueue()
-  return Effect.fn("ModelRuntime.load")(function* (file: string) {
+  return Effect.fn("ModelRuntime.load")(function* (file: string, placement: Placement = {}) {
+    const intraOpThreads = placement.intraOpThreads ?? options.intraOpThreads
     return yield* Effect.acquireRelease(
-      Effect.tryPromise({ try: () => openSession(file, options), catch: loadFailed }).pipe(
+      Effect.tryPromise({ try: () => openSession(file, { intraOpThreads }), catch: loadFailed }).pipe(
         Effect.map((session) => new InlineModel(session, queue)),
       ),
       (model) => Effect.promise(() => model.close()),

@@ -1,33 +1,67 @@
-/** Runs models with onnxruntime-node: in a runner process, or in this one. */
+/** Runs models with onnxruntime-node: in runner processes, or in this one. */
+import { stat } from "node:fs/promises"
 import { availableParallelism } from "node:os"
-import { ModelRuntime } from "@modelforge/core"
+import { ModelRuntime, type Placement } from "@modelforge/core"
 import { Effect, Layer } from "effect"
 import * as InlineModel from "./InlineModel.ts"
+import { planOf } from "./placement.ts"
+import type { QuarantineOptions } from "./Quarantine.ts"
 import { RemoteModel } from "./RemoteModel.ts"
+import * as RunnerPool from "./RunnerPool.ts"
 import type { RunnerProcessOptions } from "./RunnerProcess.ts"
-import * as RunnerSupervisor from "./RunnerSupervisor.ts"
+import type { WatchOptions } from "./RunnerWatch.ts"
 import * as Trial from "./Trial.ts"
 
-export interface OnnxRuntimeOptions extends RunnerProcessOptions {
-  /** Threads that one operator of a model may use. Default: as many as the machine runs at once. */
+export interface ProcessOptions extends RunnerProcessOptions, WatchOptions {
+  /** Processes that run models. Default: as many as the machine runs at once. */
+  readonly runners?: number
+  readonly quarantine?: QuarantineOptions
+  readonly trial?: Trial.TrialOptions
+}
+
+export interface InlineOptions extends RunnerProcessOptions {
+  /** Threads that one operator of a model may use, unless its placement says. Default: as many as the machine runs at once. */
   readonly intraOpThreads?: number
   readonly trial?: Trial.TrialOptions
 }
 
+const defaultRunLimitMs = 60_000
+
+/** 0 when there is no such file, which its load will say. */
+const sizeOf = (file: string): Effect.Effect<number> =>
+  Effect.promise(() =>
+    stat(file).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  )
+
 /**
- * Models run in one supervised process, started with the first load. It is started again when it crashes; a model
- * that was loaded stays usable, and is loaded again with its next run.
+ * Models run in a pool of supervised processes, each started with the first model that is placed on it. Without a
+ * placement, a model of up to 256 MiB has one instance of one thread on every runner, a larger one a single instance
+ * that uses all cores. A process that is lost is started again; a model that was loaded stays usable on its other
+ * instances meanwhile, and is loaded again with its next run.
  */
-export const layerProcess = (options: OnnxRuntimeOptions = {}): Layer.Layer<ModelRuntime> =>
+export const layerProcess = (options: ProcessOptions = {}): Layer.Layer<ModelRuntime> =>
   Layer.effect(
     ModelRuntime,
     Effect.gen(function* () {
-      const supervisor = yield* RunnerSupervisor.make(options)
-      const threads = options.intraOpThreads ?? availableParallelism()
+      const cores = availableParallelism()
+      const runners = Math.max(1, options.runners ?? cores)
+      const pool = yield* RunnerPool.make(runners, options)
       return ModelRuntime.of({
-        load: Effect.fn("ModelRuntime.load")(function* (file: string) {
+        load: Effect.fn("ModelRuntime.load")(function* (file: string, placement: Placement = {}) {
+          const plan = planOf(placement, yield* sizeOf(file), { runners, cores })
           const model = yield* Effect.acquireRelease(
-            Effect.sync(() => new RemoteModel(file, threads, supervisor.runner)),
+            Effect.sync(
+              () =>
+                new RemoteModel(pool, {
+                  ...plan,
+                  file,
+                  runLimitMs: placement.runLimitMs ?? defaultRunLimitMs,
+                  quarantine: options.quarantine ?? {},
+                }),
+            ),
             (model) => Effect.promise(() => model.close()),
           )
           yield* model.load
@@ -39,10 +73,10 @@ export const layerProcess = (options: OnnxRuntimeOptions = {}): Layer.Layer<Mode
   )
 
 /**
- * Models run in this process: the fastest for tiny models, but every run holds up the event loop and a crash of the
- * runtime ends the process. Trials have a process of their own all the same.
+ * Models run in this process: the fastest for tiny models, but every run holds up the event loop, nothing can end a
+ * run, and a crash of the runtime ends the process. Trials have a process of their own all the same.
  */
-export const layerInlineWith = (options: OnnxRuntimeOptions): Layer.Layer<ModelRuntime> =>
+export const layerInlineWith = (options: InlineOptions): Layer.Layer<ModelRuntime> =>
   Layer.effect(
     ModelRuntime,
     Effect.sync(() => {

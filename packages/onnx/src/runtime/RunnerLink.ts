@@ -10,6 +10,7 @@ import {
   type Tensors,
 } from "@modelforge/core"
 import { FrameReader, failureCode, frameKind, ProtocolError } from "../wire/Frame.ts"
+import { UnsendableInputs } from "../wire/Members.ts"
 import { monotonicMs } from "../wire/monotonicMs.ts"
 import { PayloadReader, PayloadWriter } from "../wire/Payload.ts"
 
@@ -18,12 +19,15 @@ export class RunnerGone extends Error {
   override readonly name = "RunnerGone"
   /** The runner was at work on this very request. */
   readonly culprit: boolean
-  /** How it ended, for people: `it crashed (signal SIGSEGV)`. */
+  /** How it ended, for people: `signal SIGSEGV`. */
   readonly detail: string
-  constructor(detail: string, culprit: boolean) {
+  /** Why it was ended because of this request. */
+  readonly verdict: RuntimeError | undefined
+  constructor(detail: string, culprit: boolean, verdict?: RuntimeError) {
     super(detail)
     this.detail = detail
     this.culprit = culprit
+    this.verdict = verdict
   }
 }
 
@@ -32,19 +36,33 @@ export interface LoadedNames {
   readonly outputs: ReadonlyArray<string>
 }
 
+/** What the host wants to know of a run beside its result. */
+export interface RunOptions {
+  /** The runner may work on it for so long. */
+  readonly limitMs: number
+  /** It waits behind another that takes long. Called again and again while that is so. */
+  readonly onStalled: () => void
+}
+
 interface Pending {
-  readonly answered: (kind: number, payload: PayloadReader) => void
+  readonly answered: (payload: PayloadReader) => void
   readonly failed: (code: number, detail: string) => void
   readonly lost: (gone: RunnerGone) => void
+  /** The model of a run. */
+  readonly handle: number | undefined
+  readonly run: RunOptions | undefined
 }
 
 export class RunnerLink {
   readonly #stream: Duplex
-  /** In the order of sending, which is the order in which the runner works. */
+  /** In the order in which the runner takes them up; the first is what it is at work on. */
   readonly #pending = new Map<number, Pending>()
   #nextId = 1
   #nextHandle = 1
   #gone: string | undefined
+  /** Since when the first of the requests is the first. */
+  #workingSince = 0
+  #sentence: { readonly id: number; readonly verdict: RuntimeError } | undefined
   #markReady: () => void = () => {}
   /** The runner said that it runs. */
   readonly ready = new Promise<void>((resolve) => {
@@ -66,13 +84,46 @@ export class RunnerLink {
     stream.on("error", () => {})
   }
 
+  /** It can be sent requests. */
   get alive(): boolean {
-    return this.#gone === undefined
+    return this.#gone === undefined && this.#sentence === undefined
   }
 
   /** Requests that wait for an answer. */
   get pending(): number {
     return this.#pending.size
+  }
+
+  /** For how long the runner has been at work on what it is at work on; 0 when it has nothing to do. */
+  workingMs(now: number): number {
+    return this.#pending.size === 0 ? 0 : now - this.#workingSince
+  }
+
+  /** For how long it may be; endless for what is not a run. */
+  get limitMs(): number {
+    return this.#first?.run?.limitMs ?? Number.POSITIVE_INFINITY
+  }
+
+  /** It is at work on a run of this model. */
+  isAtWorkOn(handle: number): boolean {
+    return this.#first?.handle === handle
+  }
+
+  get #first(): Pending | undefined {
+    const [first] = this.#pending.values()
+    return first
+  }
+
+  /** Tells the runs behind the one at work that they wait for it. */
+  reportStall(): void {
+    const [, ...behind] = this.#pending.values()
+    for (const { run } of behind) run?.onStalled()
+  }
+
+  /** The runner is about to be ended for what it is at work on, which is told so; nothing is sent to it any more. */
+  condemn(verdict: RuntimeError): void {
+    const [id] = this.#pending.keys()
+    this.#sentence ??= { id: id ?? 0, verdict }
   }
 
   /** Loads a model; gives the handle to run it by. Rejects with a `RuntimeError`, or `RunnerGone`. */
@@ -83,7 +134,7 @@ export class RunnerLink {
     const handle = this.#nextHandle++
     return new Promise((resolve, reject) => {
       this.#send(frameKind.load, new PayloadWriter().uint(handle).uint(intraOpThreads).text(file), {
-        answered: (_kind, payload) =>
+        answered: (payload) =>
           resolve({ handle, names: { inputs: payload.texts(), outputs: payload.texts() } }),
         failed: (code, detail) =>
           reject(
@@ -95,42 +146,37 @@ export class RunnerLink {
             }),
           ),
         lost: reject,
+        handle: undefined,
+        run: undefined,
       })
     })
   }
 
-  /** Rejects with a `RuntimeError`, `RunnerGone`, or the signal's reason. */
+  /** Runs a model once on the rows of all members. Rejects with a `RuntimeError`, or `RunnerGone`. */
   run(
     handle: number,
-    inputs: Tensors,
+    members: ReadonlyArray<Tensors>,
     outputs: ReadonlyArray<string>,
-    signal?: AbortSignal,
+    run?: RunOptions,
   ): Promise<RunResult> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason)
       const sentAt = monotonicMs()
-      const withdraw = () => {
-        reject(signal?.reason)
-        if (this.#gone === undefined) new PayloadWriter().send(this.#stream, frameKind.cancel, id)
+      try {
+        const payload = new PayloadWriter().uint(handle).texts(outputs).joined(members)
+        this.#send(frameKind.run, payload, {
+          answered: (payload) => {
+            const startedAt = payload.double()
+            const computeMs = payload.double()
+            resolve({ outputs: payload.tensors(), queueMs: Math.max(0, startedAt - sentAt), computeMs })
+          },
+          failed: (_code, detail) => reject(runFailed(detail)),
+          lost: reject,
+          handle,
+          run,
+        })
+      } catch (cause) {
+        reject(cause instanceof UnsendableInputs ? runFailed(cause.message) : cause)
       }
-      const settle = () => signal?.removeEventListener("abort", withdraw)
-      const id = this.#send(frameKind.run, new PayloadWriter().uint(handle).texts(outputs).tensors(inputs), {
-        answered: (_kind, payload) => {
-          settle()
-          const startedAt = payload.double()
-          const computeMs = payload.double()
-          resolve({ outputs: payload.tensors(), queueMs: Math.max(0, startedAt - sentAt), computeMs })
-        },
-        failed: (_code, detail) => {
-          settle()
-          reject(new RuntimeError({ reason: new RunFailed({ detail }) }))
-        },
-        lost: (gone) => {
-          settle()
-          reject(gone)
-        },
-      })
-      signal?.addEventListener("abort", withdraw, { once: true })
     })
   }
 
@@ -141,31 +187,41 @@ export class RunnerLink {
         answered: () => resolve(),
         failed: () => resolve(),
         lost: () => resolve(),
+        handle: undefined,
+        run: undefined,
       })
     })
   }
 
-  /** The runner is gone: everything that waits is told why. The oldest request is what it was at work on. */
+  /** The runner is gone: everything that waits is told why. */
   lose(detail: string): void {
     if (this.#gone !== undefined) return
     this.#gone = detail
-    const pending = [...this.#pending.values()]
+    const pending = [...this.#pending]
     this.#pending.clear()
-    pending.forEach(({ lost }, index) => {
-      lost(new RunnerGone(detail, index === 0))
+    const sentence = this.#sentence
+    pending.forEach(([id, { lost }], index) => {
+      const condemned = sentence?.id === id
+      lost(
+        new RunnerGone(
+          detail,
+          sentence === undefined ? index === 0 : condemned,
+          condemned ? sentence.verdict : undefined,
+        ),
+      )
     })
   }
 
-  #send(kind: number, payload: PayloadWriter, pending: Pending): number {
-    const id = this.#nextId
-    this.#nextId = id === 0xffffffff ? 1 : id + 1
+  #send(kind: number, payload: PayloadWriter, pending: Pending): void {
     if (this.#gone !== undefined) {
       pending.lost(new RunnerGone(this.#gone, false))
-      return id
+      return
     }
+    const id = this.#nextId
+    this.#nextId = id === 0xffffffff ? 1 : id + 1
     payload.send(this.#stream, kind, id)
+    if (this.#pending.size === 0) this.#workingSince = monotonicMs()
     this.#pending.set(id, pending)
-    return id
   }
 
   #receive(kind: number, id: number, payload: Buffer): void {
@@ -177,8 +233,11 @@ export class RunnerLink {
     if (pending === undefined) throw new ProtocolError("an answer to nothing")
     const reader = new PayloadReader(payload)
     if (kind === frameKind.failed) pending.failed(reader.uint(), reader.text())
-    else pending.answered(kind, reader)
+    else pending.answered(reader)
     // Last, so that a request whose answer can't be read still waits, and is told when the link is closed.
     this.#pending.delete(id)
+    this.#workingSince = monotonicMs()
   }
 }
+
+const runFailed = (detail: string): RuntimeError => new RuntimeError({ reason: new RunFailed({ detail }) })

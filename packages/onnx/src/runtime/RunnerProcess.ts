@@ -30,6 +30,8 @@ export interface RunnerProcess {
   readonly link: RunnerLink
   readonly pid: number
   readonly kill: () => void
+  /** Kills it because of the request it is at work on, which fails with `verdict`. */
+  readonly end: (verdict: RuntimeError) => void
   /** Resolves with how the process ended, for people, once all that it sent was read. */
   readonly gone: Promise<string>
 }
@@ -98,6 +100,10 @@ const start = (options: RunnerProcessOptions): Started => {
     link,
     pid: child.pid ?? 0,
     kill: () => {
+      child.kill("SIGKILL")
+    },
+    end: (verdict) => {
+      link.condemn(verdict)
       child.kill("SIGKILL")
     },
     gone,

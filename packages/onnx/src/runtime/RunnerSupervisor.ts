@@ -2,6 +2,7 @@
 import { RunnerLost, type RuntimeError, RuntimeError as RuntimeFailure } from "@modelforge/core"
 import { Clock, Effect, Latch, Schedule, type Scope } from "effect"
 import { acquire, type RunnerProcess, type RunnerProcessOptions } from "./RunnerProcess.ts"
+import * as RunnerWatch from "./RunnerWatch.ts"
 
 /** Between starts, as long as runners don't live long: 50 ms, doubling up to 5 s. */
 const backoff = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("5 seconds")])
@@ -16,10 +17,14 @@ interface Waiter {
 export interface RunnerSupervisor {
   /** The runner, or the next one. Rejects with a `RuntimeError` when the next start fails. */
   readonly runner: () => Promise<RunnerProcess>
+  /** The runner, when there is one. */
+  readonly current: () => RunnerProcess | undefined
 }
 
+export interface SupervisorOptions extends RunnerProcessOptions, RunnerWatch.WatchOptions {}
+
 export const make = Effect.fnUntraced(function* (
-  options: RunnerProcessOptions,
+  options: SupervisorOptions,
 ): Effect.fn.Return<RunnerSupervisor, never, Scope.Scope> {
   const wanted = yield* Latch.make(false)
   let current: RunnerProcess | undefined
@@ -35,7 +40,10 @@ export const make = Effect.fnUntraced(function* (
     const runner = yield* acquire(options)
     current = runner
     for (const waiter of takeWaiters()) waiter.resolve(runner)
-    yield* Effect.promise(() => runner.gone)
+    yield* Effect.raceFirst(
+      Effect.promise(() => runner.gone),
+      RunnerWatch.watch(runner, options),
+    )
   }).pipe(
     Effect.ensuring(
       Effect.sync(() => {
@@ -67,6 +75,7 @@ export const make = Effect.fnUntraced(function* (
   yield* life.pipe(Effect.retry(backoff), Effect.forever, Effect.forkScoped)
 
   return {
+    current: () => current,
     runner: () => {
       if (closed) return Promise.reject(stopped())
       if (current?.link.alive === true) return Promise.resolve(current)

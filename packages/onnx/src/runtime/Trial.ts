@@ -1,5 +1,4 @@
 /** Tries a model in a throw-away process, within limits of time and memory. */
-import { readFile } from "node:fs/promises"
 import {
   allocate,
   byteWidth,
@@ -14,6 +13,7 @@ import {
 import { Duration, Effect, Schedule, Semaphore } from "effect"
 import { RunnerGone } from "./RunnerLink.ts"
 import { acquire, type RunnerProcess, type RunnerProcessOptions } from "./RunnerProcess.ts"
+import { residentBytes } from "./residentBytes.ts"
 
 export interface TrialOptions {
   /** For start, load and run together. Default 30 seconds. */
@@ -28,8 +28,6 @@ export interface TrialOptions {
 const maxInputBytes = 64 * 1024 * 1024
 /** Of the memory watch; a process can allocate some hundred megabytes between two looks. */
 const watchInterval = Duration.millis(20)
-/** Linux counts resident memory in pages of 4 KiB on the machines that onnxruntime-node supports. */
-const pageBytes = 4096
 
 const failed = (detail: string): RuntimeError => new RuntimeError({ reason: new LoadFailed({ detail }) })
 
@@ -66,15 +64,6 @@ const difference = (
   const missing = read.find(({ name }) => !loaded.includes(name))
   return missing && `the runtime does not see the ${kind} "${missing.name}" that the file's reader does`
 }
-
-const residentBytes = (pid: number): Effect.Effect<number> =>
-  Effect.promise(() =>
-    readFile(`/proc/${pid}/statm`, "utf8").then(
-      (text) => Number(text.split(" ")[1]) * pageBytes,
-      // Gone, or not Linux.
-      () => 0,
-    ),
-  )
 
 export type Trial = (file: string, signature: Signature) => Effect.Effect<void, RuntimeError>
 
@@ -124,7 +113,7 @@ export const make = (options: TrialOptions, runner: RunnerProcessOptions): Trial
       yield* call("running", () =>
         process.link.run(
           handle,
-          inputs,
+          [inputs],
           signature.outputs.map(({ name }) => name),
         ),
       ).pipe(

@@ -11,8 +11,6 @@ export const frameKind = {
   load: 1,
   run: 2,
   release: 3,
-  /** Drops the run of this id if it has not begun. It is answered all the same, by `failed` or `ran`. */
-  cancel: 4,
   ready: 16,
   loaded: 17,
   ran: 18,
@@ -25,8 +23,6 @@ export const failureCode = {
   refused: 0,
   /** The runtime itself could not be loaded. */
   unavailable: 1,
-  /** Withdrawn before it began. */
-  cancelled: 2,
 } as const
 
 export const writeHeader = (target: Buffer, kind: number, id: number, payloadLength: number): void => {

@@ -4,6 +4,7 @@
  */
 import type { Datatype, NumericDatatype, Tensor, TensorArrays, Tensors } from "@modelforge/core"
 import { headerBytes, maxPayloadBytes, ProtocolError, writeHeader } from "./Frame.ts"
+import { joinedHead, tensorsOf, UnsendableInputs } from "./Members.ts"
 
 /** Up to this size a frame is put together in one buffer; beyond, its tensors are written from where they lie. */
 const joinBelow = 32 * 1024
@@ -63,12 +64,17 @@ const joinElements = (elements: ReadonlyArray<Uint8Array>): Uint8Array => {
   return joined
 }
 
+const bytesOf = (tensor: Tensor): Uint8Array =>
+  tensor.datatype === "BYTES"
+    ? joinElements(tensor.data)
+    : new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength)
+
 /** Collects one payload; to be sent once. */
 export class PayloadWriter {
   #small = Buffer.allocUnsafe(512)
   /** The header is written in front when the payload is sent. */
   #length = headerBytes
-  readonly #data: Array<Uint8Array> = []
+  readonly #data: Array<{ readonly parts: ReadonlyArray<Uint8Array>; readonly length: number }> = []
 
   #room(bytes: number): number {
     const at = this.#length
@@ -109,19 +115,26 @@ export class PayloadWriter {
   }
 
   tensors(tensors: Tensors): this {
-    const entries = Object.entries(tensors)
-    this.uint(entries.length)
-    for (const [name, tensor] of entries) {
-      const data =
-        tensor.datatype === "BYTES"
-          ? joinElements(tensor.data)
-          : new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength)
+    return this.joined([tensors])
+  }
+
+  /** The members' tensors as one each, their rows behind each other. Nothing is copied for it. */
+  joined(members: ReadonlyArray<Tensors>): this {
+    const [first = {}] = members
+    const names = Object.keys(first)
+    this.uint(names.length)
+    for (const name of names) {
+      const tensors = tensorsOf(members, name)
+      const { datatype, shape } = joinedHead(name, tensors)
+      const parts = tensors.map(bytesOf)
+      let length = 0
+      for (const part of parts) length += part.length
       this.text(name)
-        .uint(codes.get(tensor.datatype) ?? 0)
-        .uint(tensor.shape.length)
-      for (const size of tensor.shape) this.double(size)
-      this.double(data.length)
-      this.#data.push(data)
+        .uint(codes.get(datatype) ?? 0)
+        .uint(shape.length)
+      for (const size of shape) this.double(size)
+      this.double(length)
+      this.#data.push({ parts, length })
     }
     return this
   }
@@ -138,19 +151,25 @@ export class PayloadWriter {
   ): void {
     const smallEnd = padded(this.#length)
     let total = smallEnd
-    for (const data of this.#data) total += padded(data.length)
+    for (const { length } of this.#data) total += padded(length)
     if (total - headerBytes > maxPayloadBytes) {
-      throw new RangeError(`tensors of ${total} bytes together are more than a runner can be sent at once`)
+      throw new UnsendableInputs(
+        `tensors of ${total} bytes together are more than a runner can be sent at once`,
+      )
     }
     this.#room(smallEnd - this.#length)
     if (total <= joinBelow) {
       const frame = this.#data.length === 0 ? this.#small.subarray(0, total) : Buffer.allocUnsafe(total)
       if (this.#data.length > 0) this.#small.copy(frame, 0, 0, smallEnd)
       writeHeader(frame, kind, id, total - headerBytes)
-      let at = smallEnd
-      for (const data of this.#data) {
-        frame.set(data, at)
-        at += padded(data.length)
+      let start = smallEnd
+      for (const { parts, length } of this.#data) {
+        let at = start
+        for (const part of parts) {
+          frame.set(part, at)
+          at += part.length
+        }
+        start += padded(length)
       }
       stream.write(frame)
       return
@@ -158,9 +177,9 @@ export class PayloadWriter {
     writeHeader(this.#small, kind, id, total - headerBytes)
     stream.cork()
     stream.write(this.#small.subarray(0, smallEnd))
-    for (const data of this.#data) {
-      stream.write(data)
-      const padding = padded(data.length) - data.length
+    for (const { parts, length } of this.#data) {
+      for (const part of parts) stream.write(part)
+      const padding = padded(length) - length
       if (padding > 0) stream.write(new Uint8Array(padding))
     }
     stream.uncork()

@@ -7,7 +7,7 @@ import * as onnx from "../onnxFile.ts"
 import { runnersOf } from "../processes.ts"
 import { floats, loadBytes, modelFile, run, runtimeError, suite } from "./runtimeSuite.ts"
 
-suite("OnnxRuntime.layerProcess", OnnxRuntime.layerProcess({ intraOpThreads: 1 }))
+suite("OnnxRuntime.layerProcess", OnnxRuntime.layerProcess())
 
 const children = () => runnersOf(process.pid)
 
@@ -25,7 +25,7 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
     Effect.gen(function* () {
       const busy = yield* loadBytes(onnx.loop(1_000_000_000n))
       const other = yield* loadBytes(onnx.identity(onnx.elementType.FP32))
-      const running = [busy, other, other].map((model) => run(() => model.run(ones, ["y"])))
+      const running = [busy, other, other].map((model) => run(() => model.run([ones], ["y"])))
       const first = theRunner()
       const lost = Effect.forEach(running, Effect.flip, { concurrency: "unbounded" })
       const kill = Effect.sync(() => process.kill(first, "SIGKILL")).pipe(Effect.delay("100 millis"))
@@ -35,12 +35,12 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
         assert.strictEqual(reason._tag, "RunnerLost")
         assert.match(reason.message, /SIGKILL/)
       }
-      const again = yield* Effect.forEach([1, 2, 3], () => run(() => other.run(ones, ["y"])), {
+      const again = yield* Effect.forEach([1, 2, 3], () => run(() => other.run([ones], ["y"])), {
         concurrency: "unbounded",
       })
       for (const { outputs } of again) assert.deepStrictEqual(outputs["y"]?.data, Float32Array.of(1, 1))
       assert.notStrictEqual(theRunner(), first)
-    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess())),
+    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess({ runners: 1 }))),
   )
 
   it.live("survives its process being killed again and again", () =>
@@ -49,22 +49,12 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
       for (let round = 0; round < 4; round++) {
         process.kill(theRunner(), "SIGKILL")
         // Either the run was sent to the process that dies, or it waits for the next one.
-        yield* run(() => model.run(ones, ["y"])).pipe(Effect.retry({ times: 3 }))
+        yield* run(() => model.run([ones], ["y"])).pipe(Effect.retry({ times: 3 }))
       }
-    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess())),
-  )
-
-  it.live("drops a caller who waits for a reload", () =>
-    Effect.gen(function* () {
-      const model = yield* loadBytes(onnx.identity(onnx.elementType.FP32))
-      process.kill(theRunner(), "SIGKILL")
-      yield* Effect.flip(run(() => model.run(ones, ["y"])))
-      const controller = new AbortController()
-      const waiting = model.run(ones, ["y"], controller.signal)
-      controller.abort("left")
-      assert.strictEqual(yield* Effect.flip(run(() => waiting)), "left")
-      yield* run(() => model.run(ones, ["y"], new AbortController().signal))
-    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess())),
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(OnnxRuntime.layerProcess({ runners: 1, quarantine: { crashes: 5 } })),
+    ),
   )
 
   it.live("refuses inputs that are too large to be sent, and goes on", () =>
@@ -73,11 +63,11 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
       // Never touched, so it takes no memory.
       const data = new Uint8Array(2 ** 31)
       const big = { x: { datatype: "UINT8", shape: [data.length], data } } as const
-      const { reason } = runtimeError(yield* Effect.flip(run(() => model.run(big, ["y"]))))
+      const { reason } = runtimeError(yield* Effect.flip(run(() => model.run([big], ["y"]))))
       assert.strictEqual(reason._tag, "RunFailed")
       const small = { x: { datatype: "UINT8", shape: [1], data: Uint8Array.of(7) } } as const
-      yield* run(() => model.run(small, ["y"]))
-    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess())),
+      yield* run(() => model.run([small], ["y"]))
+    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess({ runners: 1 }))),
   )
 
   it.live("gives its process an environment of nothing but what it is told", () =>
@@ -85,7 +75,10 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
       yield* loadBytes(onnx.identity(onnx.elementType.FP32))
       const environment = readFileSync(`/proc/${theRunner()}/environ`, "utf8").split("\0").filter(Boolean)
       assert.sameMembers(environment, ["TZ=UTC", "ORT_DISABLE_TELEMETRY=1"])
-    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess({ environment: { TZ: "UTC" } }))),
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(OnnxRuntime.layerProcess({ runners: 1, environment: { TZ: "UTC" } })),
+    ),
   )
 
   it.live("starts no process before a model is loaded, and leaves none behind", () =>
@@ -95,8 +88,8 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
         assert.deepStrictEqual(children(), [])
         const busy = yield* load(yield* modelFile(onnx.loop(3_000_000n)))
         theRunner()
-        yield* Effect.forkScoped(run(() => busy.run(ones, ["y"])))
-      }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess()))
+        yield* Effect.forkScoped(run(() => busy.run([ones], ["y"])))
+      }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess({ runners: 1 })))
       assert.deepStrictEqual(children(), [])
     }),
   )
@@ -109,7 +102,7 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
       assert.notInclude(error.message, "nowhere")
     }).pipe(
       Effect.scoped,
-      Effect.provide(OnnxRuntime.layerProcess({ entry: new URL("file:///nowhere/runner.js") })),
+      Effect.provide(OnnxRuntime.layerProcess({ runners: 1, entry: new URL("file:///nowhere/runner.js") })),
     ),
   )
 
@@ -120,31 +113,35 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
       const bad = yield* (yield* ModelRuntime).load(file)
       writeFileSync(file, "crash")
       process.kill(theRunner(), "SIGKILL")
-      yield* Effect.flip(run(() => bad.run(ones, ["y"])))
-      const first = runtimeError(yield* Effect.flip(run(() => bad.run(ones, ["y"]))))
-      assert.strictEqual(first.reason._tag, "LoadFailed")
-      yield* run(() => good.run(ones, ["y"]))
+      yield* Effect.flip(run(() => bad.run([ones], ["y"])))
+      const second = runtimeError(yield* Effect.flip(run(() => bad.run([ones], ["y"]))))
+      assert.match(second.message, /it crashed the runtime 3 times .*; upload a fixed version/)
+      yield* run(() => good.run([ones], ["y"]))
       const runner = theRunner()
       // Not even tried again.
-      assert.strictEqual(yield* Effect.flip(run(() => bad.run(ones, ["y"]))), first)
+      assert.strictEqual(yield* Effect.flip(run(() => bad.run([ones], ["y"]))), second)
       assert.strictEqual(theRunner(), runner)
     }).pipe(
       Effect.scoped,
-      Effect.provide(OnnxRuntime.layerProcess({ entry: new URL("./crashingRunner.ts", import.meta.url) })),
+      Effect.provide(
+        OnnxRuntime.layerProcess({ runners: 1, entry: new URL("./crashingRunner.ts", import.meta.url) }),
+      ),
     ),
   )
 
   it.live("fails the load of a model that crashes its process, and keeps the others", () =>
     Effect.gen(function* () {
       const good = yield* loadBytes(onnx.identity(onnx.elementType.FP32))
-      yield* run(() => good.run(ones, ["y"]))
+      yield* run(() => good.run([ones], ["y"]))
       const error = runtimeError(yield* Effect.flip(loadBytes(Buffer.from("crash"))))
       assert.strictEqual(error.reason._tag, "LoadFailed")
       assert.match(error.message, /loading it crashed the runtime \(signal SIGABRT\)/)
-      yield* run(() => good.run(ones, ["y"]))
+      yield* run(() => good.run([ones], ["y"]))
     }).pipe(
       Effect.scoped,
-      Effect.provide(OnnxRuntime.layerProcess({ entry: new URL("./crashingRunner.ts", import.meta.url) })),
+      Effect.provide(
+        OnnxRuntime.layerProcess({ runners: 1, entry: new URL("./crashingRunner.ts", import.meta.url) }),
+      ),
     ),
   )
 })

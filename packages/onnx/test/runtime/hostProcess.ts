@@ -9,9 +9,9 @@ const main = Effect.gen(function* () {
   const { load } = yield* ModelRuntime
   const model = yield* load(file)
   const x = { datatype: "FP32", shape: [1], data: Float32Array.of(1) } as const
-  if (mode === "busy") void model.run({ x }, ["y"]).catch(() => {})
+  if (mode === "busy") void model.run([{ x }], ["y"]).catch(() => {})
   setTimeout(() => process.stdout.write("ready\n"), 100)
   return yield* Effect.never
-}).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess()))
+}).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess({ runners: 1 })))
 
 await Effect.runPromise(main)

@@ -103,7 +103,7 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
         Effect.gen(function* () {
           const model = yield* (yield* ModelRuntime).load(examplePath(example))
           const { inputs, outputs } = exampleVectors(example)
-          const result = yield* run(() => model.run(inputs, Object.keys(outputs)))
+          const result = yield* run(() => model.run([inputs], Object.keys(outputs)))
           closeTo(result.outputs, outputs)
           assert.isAbove(result.computeMs, 0)
           assert.isAtLeast(result.queueMs, 0)
@@ -115,7 +115,7 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
       it.effect(`carries ${tensor.datatype} without changing a bit`, () =>
         Effect.gen(function* () {
           const model = yield* loadBytes(onnx.identity(type[tensor.datatype]))
-          const got = only(yield* run(() => model.run({ x: tensor }, ["y"])))
+          const got = only(yield* run(() => model.run([{ x: tensor }], ["y"])))
           assert.strictEqual(got.datatype, tensor.datatype)
           assert.deepStrictEqual(got.shape, tensor.shape)
           assert.deepStrictEqual(bits(got), bits(tensor))
@@ -128,20 +128,20 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
         const vector = yield* loadBytes(onnx.identity(type.FP32))
         const view = Float32Array.of(9, 1, 2, 3, 9).subarray(1, 4)
         const viewed = yield* run(() =>
-          vector.run({ x: { datatype: "FP32", shape: [3], data: view } }, ["y"]),
+          vector.run([{ x: { datatype: "FP32", shape: [3], data: view } }], ["y"]),
         )
         assert.deepStrictEqual(only(viewed).data, Float32Array.of(1, 2, 3))
-        const empty = only(yield* run(() => vector.run({ x: floats() }, ["y"])))
+        const empty = only(yield* run(() => vector.run([{ x: floats() }], ["y"])))
         assert.deepStrictEqual([empty.shape, empty.data.length], [[0], 0])
         const matrix = yield* loadBytes(onnx.identity(type.INT64, ["a", "b"]))
         const flat = { datatype: "INT64", shape: [3, 0], data: new BigInt64Array(0) } as const
-        assert.deepStrictEqual(only(yield* run(() => matrix.run({ x: flat }, ["y"]))).shape, [3, 0])
+        assert.deepStrictEqual(only(yield* run(() => matrix.run([{ x: flat }], ["y"]))).shape, [3, 0])
         const texts = yield* loadBytes(onnx.identity(type.BYTES))
         const none = { datatype: "BYTES", shape: [0], data: [] } as const
-        assert.deepStrictEqual(only(yield* run(() => texts.run({ x: none }, ["y"]))), none)
+        assert.deepStrictEqual(only(yield* run(() => texts.run([{ x: none }], ["y"]))), none)
         const scalar = yield* loadBytes(onnx.identity(type.FP64, []))
         const one = { datatype: "FP64", shape: [], data: Float64Array.of(0.1) } as const
-        assert.deepStrictEqual(only(yield* run(() => scalar.run({ x: one }, ["y"]))), one)
+        assert.deepStrictEqual(only(yield* run(() => scalar.run([{ x: one }], ["y"]))), one)
       }),
     )
 
@@ -150,7 +150,7 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
         const model = yield* loadBytes(onnx.identity(type.FP32))
         const data = Float32Array.from({ length: 2_500_001 }, (_, index) => index)
         const big: Tensor = { datatype: "FP32", shape: [data.length], data }
-        assert.isTrue(bits(only(yield* run(() => model.run({ x: big }, ["y"]))))[0] === bits(big)[0])
+        assert.isTrue(bits(only(yield* run(() => model.run([{ x: big }], ["y"]))))[0] === bits(big)[0])
       }),
     )
 
@@ -158,7 +158,7 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
       Effect.gen(function* () {
         const model = yield* (yield* ModelRuntime).load(examplePath("wine"))
         const { inputs } = exampleVectors("wine")
-        const result = yield* run(() => model.run(inputs, ["label"]))
+        const result = yield* run(() => model.run([inputs], ["label"]))
         assert.deepStrictEqual(Object.keys(result.outputs), ["label"])
       }),
     )
@@ -172,7 +172,7 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
             outputs: [onnx.value("y", type.INT64, [2])],
           }),
         )
-        assert.deepStrictEqual(only(yield* run(() => model.run({}, ["y"]))).data, BigInt64Array.of(3n, 4n))
+        assert.deepStrictEqual(only(yield* run(() => model.run([{}], ["y"]))).data, BigInt64Array.of(3n, 4n))
       }),
     )
 
@@ -186,7 +186,7 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
           Promise.all(
             Array.from({ length: 300 }, (_, index) =>
               models[index % 2]?.run(
-                { x: floats(...new Array<number>(1 + (index % 7) * 3000).fill(index)) },
+                [{ x: floats(...new Array<number>(1 + (index % 7) * 3000).fill(index)) }],
                 ["y"],
               ),
             ),
@@ -213,13 +213,13 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
           }),
         )
         const { reason } = runtimeError(
-          yield* Effect.flip(run(() => model.run({ x: floats(1, 2, 3) }, ["y"]))),
+          yield* Effect.flip(run(() => model.run([{ x: floats(1, 2, 3) }], ["y"]))),
         )
         assert.strictEqual(reason._tag, "RunFailed")
         assert.match(reason.message, /Reshape.*\/model\/reshape.*cannot be reshaped/)
         assert.notMatch(reason.message, /onnxruntime_src|onnxruntime::|\.h:|\.cc:/)
         assert.deepStrictEqual(
-          only(yield* run(() => model.run({ x: floats(1, 2, 3, 4) }, ["y"]))).shape,
+          only(yield* run(() => model.run([{ x: floats(1, 2, 3, 4) }], ["y"]))).shape,
           [2, 2],
         )
       }),
@@ -229,9 +229,9 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
       Effect.gen(function* () {
         const model = yield* loadBytes(onnx.identity(type.FP32))
         for (const attempt of [
-          () => model.run({ x: floats(1) }, ["z"]),
-          () => model.run({}, ["y"]),
-          () => model.run({ x: { datatype: "INT64", shape: [1], data: BigInt64Array.of(1n) } }, ["y"]),
+          () => model.run([{ x: floats(1) }], ["z"]),
+          () => model.run([{}], ["y"]),
+          () => model.run([{ x: { datatype: "INT64", shape: [1], data: BigInt64Array.of(1n) } }], ["y"]),
         ]) {
           assert.strictEqual(runtimeError(yield* Effect.flip(run(attempt))).reason._tag, "RunFailed")
         }
@@ -250,7 +250,7 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
           [element(0x61, 0), /NUL/],
           [bfloat16, /BF16/],
         ] as const) {
-          const { reason } = runtimeError(yield* Effect.flip(run(() => model.run(inputs, ["y"]))))
+          const { reason } = runtimeError(yield* Effect.flip(run(() => model.run([inputs], ["y"]))))
           assert.strictEqual(reason._tag, "RunFailed")
           assert.match(reason.message, says)
         }
@@ -274,37 +274,16 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
       }),
     )
 
-    it.effect("drops the caller whose signal aborts, and no other", () =>
-      Effect.gen(function* () {
-        const model = yield* loadBytes(onnx.loop(300_000n))
-        const controller = new AbortController()
-        const reason = new Error("the caller left")
-        const before = model.run({ x: floats(1) }, ["y"])
-        const dropped = model.run({ x: floats(2) }, ["y"], controller.signal)
-        const after = model.run({ x: floats(3) }, ["y"], new AbortController().signal)
-        controller.abort(reason)
-        assert.strictEqual(yield* Effect.flip(run(() => dropped)), reason)
-        assert.strictEqual(
-          yield* Effect.flip(run(() => model.run({ x: floats(2) }, ["y"], controller.signal))),
-          reason,
-        )
-        const queued = yield* run(() => after)
-        const first = yield* run(() => before)
-        assert.lengthOf(only(first).data, 1)
-        assert.isAtLeast(queued.queueMs, first.computeMs * 0.5)
-      }),
-    )
-
     it.effect("finishes runs before it unloads, and runs nothing afterwards", () =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         const model = yield* loadBytes(onnx.loop(100_000n)).pipe(Scope.provide(scope))
-        const running = [1, 2].map((value) => model.run({ x: floats(value) }, ["y"]))
+        const running = [1, 2].map((value) => model.run([{ x: floats(value) }], ["y"]))
         yield* Scope.close(scope, Exit.void)
         for (const result of yield* Effect.promise(() => Promise.all(running))) {
           assert.lengthOf(only(result).data, 1)
         }
-        const late = runtimeError(yield* Effect.flip(run(() => model.run({ x: floats(1) }, ["y"]))))
+        const late = runtimeError(yield* Effect.flip(run(() => model.run([{ x: floats(1) }], ["y"]))))
         assert.match(late.message, /unloaded/)
       }),
     )
@@ -326,7 +305,7 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
         )
         assert.isTrue(Exit.isFailure(exit) ? Cause.hasInterruptsOnly(exit.cause) : true)
         const model = yield* loadBytes(onnx.identity(type.FP32))
-        assert.lengthOf(only(yield* run(() => model.run({ x: floats(1) }, ["y"]))).data, 1)
+        assert.lengthOf(only(yield* run(() => model.run([{ x: floats(1) }], ["y"]))).data, 1)
       }),
     )
   })
