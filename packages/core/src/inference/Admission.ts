@@ -6,43 +6,54 @@ import { Context, Effect, Layer, Result } from "effect"
 import { ForgeConfig } from "../ForgeConfig.ts"
 import { InferenceError, Overloaded } from "./InferenceError.ts"
 
-/** A place among the requests under way. To be released exactly once, whatever came of the request. */
+/** A place among the requests under way. To be released whatever came of the request; a second time changes nothing. */
 export interface Permit {
   readonly release: () => void
 }
 
 /** Longest time that anyone is sent away for, in seconds. */
 const maxRetryAfter = 60
-/** How far back the rate of answers is remembered, in milliseconds. */
-const memoryMs = 2000
+/** Half-life of the memory of answers, in milliseconds. */
+const halfLifeMs = 2000
 
 /** What is under way of one model, or of all. */
 class Load {
   requests = 0
   bytes = 0
-  /** Answers a millisecond, remembered with a half-life of the memory. */
-  #rate = 0
-  #ratedAt = performance.now()
+  /** Answers, each counting less the longer ago it was. */
+  #answers = 0
+  /** Milliseconds in which there was something to answer, fading likewise. */
+  #busyMs = 0
+  #now = performance.now()
 
   add(bytes: number): void {
+    // Time in which nothing waited says nothing of how fast answers come.
+    if (this.requests === 0) this.#now = performance.now()
     this.requests++
     this.bytes += bytes
   }
 
   remove(bytes: number): void {
+    this.#advance()
+    this.#answers++
     this.requests--
     this.bytes -= bytes
+  }
+
+  #advance(): void {
     const now = performance.now()
-    const fade = 0.5 ** ((now - this.#ratedAt) / memoryMs)
-    // One answer more, spread over the memory, so that a steady rate is its own fixed point.
-    this.#rate = this.#rate * fade + Math.LN2 / memoryMs
-    this.#ratedAt = now
+    const fade = 0.5 ** ((now - this.#now) / halfLifeMs)
+    this.#answers *= fade
+    this.#busyMs = this.#busyMs * fade + ((1 - fade) * halfLifeMs) / Math.LN2
+    this.#now = now
   }
 
   /** Seconds until what is under way is likely to be done, at least 1. */
-  get drainSeconds(): number {
-    const seconds = this.#rate === 0 ? 1 : Math.ceil(this.requests / this.#rate / 1000)
-    return Math.min(maxRetryAfter, Math.max(1, seconds))
+  drainSeconds(): number {
+    this.#advance()
+    // Without an answer yet there is nothing to tell from but how long the first one takes.
+    const toCome = this.#answers === 0 ? 1 : this.requests / this.#answers
+    return Math.min(maxRetryAfter, Math.max(1, Math.ceil((toCome * this.#busyMs) / 1000)))
   }
 }
 
@@ -61,7 +72,7 @@ export class Admission extends Context.Service<
     const refuse = (load: Load, detail: string) =>
       Result.fail(
         new InferenceError({
-          reason: new Overloaded({ detail, retryAfterSeconds: load.drainSeconds }),
+          reason: new Overloaded({ detail, retryAfterSeconds: load.drainSeconds() }),
         }),
       )
 
@@ -83,8 +94,11 @@ export class Admission extends Context.Service<
         const own = load
         own.add(bytes)
         all.add(bytes)
+        let held = true
         return Result.succeed({
           release: () => {
+            if (!held) return
+            held = false
             own.remove(bytes)
             all.remove(bytes)
           },

@@ -2,11 +2,12 @@
  * Decides what of one version runs together, and when. What arrives within a turn of the event loop, or while the
  * instances are at work, is joined into one run as far as the model allows. Plain code: every prediction passes here.
  */
-import type { Tensors } from "../model/Tensor.ts"
-import { DeadlineExceeded, InferenceError } from "./InferenceError.ts"
 import { type LoadedModel, type RunResult, RuntimeError } from "./ModelRuntime.ts"
-import { type Queued, RequestQueue } from "./RequestQueue.ts"
+import { type BatchRequest, deadlineExceeded, PendingRequest } from "./PendingRequest.ts"
+import { RequestQueue } from "./RequestQueue.ts"
 import { isSplittable, splitRows } from "./splitRows.ts"
+
+export type { BatchRequest } from "./PendingRequest.ts"
 
 export interface BatchPolicy {
   /** Rows of one run at most; 1 joins nothing. */
@@ -15,117 +16,32 @@ export interface BatchPolicy {
   readonly maxDelayMs: number
 }
 
-/** A request as its caller hands it over: checked against the signature. */
-export interface BatchRequest {
-  readonly inputs: Tensors
-  /** Names of the outputs wanted, at least one. */
-  readonly outputs: ReadonlyArray<string>
-  /** Lower is served first. */
-  readonly priority: number
-  /** Withdraws the request when its caller leaves. */
-  readonly signal: AbortSignal | undefined
-  /** Milliseconds until the request is withdrawn, with `DeadlineExceeded`. */
-  readonly timeoutMs: number
-}
-
 /** So many requests of a model that can't join are handed over at once, so that tiny runs don't wait for each other. */
 const maxHandOver = 32
 /** Of such requests, as many as are likely to run within this time. */
 const handOverMs = 2
 
-/** The first dimension of the first input: how many rows a request has. */
-const countRows = (inputs: Tensors): number => {
-  for (const name in inputs) return inputs[name]?.shape[0] ?? 1
-  return 1
-}
-
-/** Equal for requests whose tensors can be laid behind each other. */
-const joinKeyOf = (inputs: Tensors): string => {
-  let key = ""
-  for (const name in inputs) key += `${name}:${inputs[name]?.shape.slice(1).join("x")};`
-  return key
-}
-
-/** One request until it is answered. Waits in the queue once, and a second time when it has to run apart. */
-class Entry implements Queued {
-  readonly request: BatchRequest
-  readonly priority: number
-  readonly rows: number
-  readonly joinKey: string | undefined
-  readonly queuedAt: number
-  readonly #resolve: (result: RunResult) => void
-  readonly #reject: (reason: unknown) => void
-  readonly #leave: () => void
-  readonly #timer: NodeJS.Timeout
-  /** Answered, or withdrawn. */
-  #settled = false
-  gone = false
-  /** It was in a run that a neighbour may have spoiled: it runs alone now, for the last time. */
-  alone = false
-
-  constructor(
-    request: BatchRequest,
-    joins: boolean,
-    resolve: (result: RunResult) => void,
-    reject: (reason: unknown) => void,
-  ) {
-    this.request = request
-    this.priority = request.priority
-    this.rows = countRows(request.inputs)
-    this.joinKey = joins ? joinKeyOf(request.inputs) : undefined
-    this.queuedAt = performance.now()
-    this.#resolve = resolve
-    this.#reject = reject
-    this.#leave = () => this.reject(request.signal?.reason)
-    request.signal?.addEventListener("abort", this.#leave, { once: true })
-    const { timeoutMs } = request
-    this.#timer = setTimeout(
-      () => this.reject(new InferenceError({ reason: new DeadlineExceeded({ timeoutMs }) })),
-      timeoutMs,
-    )
-  }
-
-  /** Whether somebody still waits for the answer. */
-  get wanted(): boolean {
-    return !this.#settled
-  }
-
-  resolve(result: RunResult): void {
-    this.#settle()
-    this.#resolve(result)
-  }
-
-  reject(reason: unknown): void {
-    this.#settle()
-    this.#reject(reason)
-  }
-
-  /** From now on the queue passes it over, and what a run under way makes of it is dropped. */
-  #settle(): void {
-    this.#settled = true
-    this.gone = true
-    clearTimeout(this.#timer)
-    this.request.signal?.removeEventListener("abort", this.#leave)
-  }
-}
+type Run = ReadonlyArray<PendingRequest>
 
 /** Names that any of the requests wants, each once. */
-const unionOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<string> => {
-  const [first] = entries
-  if (first !== undefined && entries.every(({ request }) => request.outputs === first.request.outputs))
-    return first.request.outputs
-  return [...new Set(entries.flatMap(({ request }) => request.outputs))]
+const unionOf = (run: Run): ReadonlyArray<string> => {
+  const outputs = run[0]?.outputs ?? []
+  return run.every((request) => request.outputs === outputs)
+    ? outputs
+    : [...new Set(run.flatMap((request) => request.outputs))]
 }
-
-const isRunFailure = (error: unknown) => error instanceof RuntimeError && error.reason._tag === "RunFailed"
-const isLoss = (error: unknown) => error instanceof RuntimeError && error.reason._tag === "RunnerLost"
 
 export class Batcher {
   readonly #model: LoadedModel
   readonly #policy: BatchPolicy
-  readonly #queue = new RequestQueue<Entry>()
-  /** Requests that must not join others go before all that wait: their callers waited once already. */
-  readonly #apart: Array<Entry> = []
+  readonly #queue = new RequestQueue<PendingRequest>()
+  /** Their joined run gave them nothing. They run alone, before all that wait: their callers waited once already. */
+  readonly #apart = new RequestQueue<PendingRequest>()
+  /** One of them may have ended its runner. They run one after another, so that it takes none of the others along. */
+  readonly #suspects = new RequestQueue<PendingRequest>()
+  #suspectRuns = false
+  /** The model keeps the rows of a joined run apart, as far as is known. */
+  #joins: boolean
   /** Hand-overs that the model has not answered. */
   #outstanding = 0
   #pumpScheduled = false
@@ -136,49 +52,58 @@ export class Batcher {
   constructor(model: LoadedModel, policy: BatchPolicy) {
     this.#model = model
     this.#policy = policy
+    this.#joins = policy.maxBatchSize > 1
   }
 
   /** Rejects with a `RuntimeError`, an `InferenceError` when time is up, or the reason of the signal. */
   submit(request: BatchRequest): Promise<RunResult> {
-    if (request.signal?.aborted) return Promise.reject(request.signal.reason)
+    const { signal, timeoutMs } = request
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    if (timeoutMs <= 0) return Promise.reject(deadlineExceeded(timeoutMs))
     return new Promise((resolve, reject) => {
-      this.#queue.push(new Entry(request, this.#policy.maxBatchSize > 1, resolve, reject))
+      this.#queue.push(new PendingRequest(request, this.#joins, this.#withdrawn, resolve, reject))
       this.#schedulePump()
     })
+  }
+
+  readonly #withdrawn = (request: PendingRequest): void => {
+    this.#queue.remove(request)
+    this.#apart.remove(request)
+    this.#suspects.remove(request)
   }
 
   /** At the end of the turn, so that whatever else arrives in it can join. */
   #schedulePump(): void {
     if (this.#pumpScheduled) return
     this.#pumpScheduled = true
-    setImmediate(() => {
-      this.#pumpScheduled = false
-      this.#pump()
-    })
+    setImmediate(this.#pump)
   }
 
-  #pump(): void {
+  readonly #pump = (): void => {
+    this.#pumpScheduled = false
     while (this.#outstanding < this.#model.concurrency) {
-      const runs = this.#apart.length > 0 ? this.#takeApart() : this.#takeNext()
+      const runs = this.#takeNext()
       if (runs.length === 0) return
       this.#handOver(runs)
     }
   }
 
-  #takeApart(): ReadonlyArray<ReadonlyArray<Entry>> {
-    const wanted = this.#apart.splice(0, maxHandOver).filter((entry) => entry.wanted)
-    return wanted.length > 0 || this.#apart.length === 0 ? wanted.map((entry) => [entry]) : this.#takeApart()
-  }
-
-  #takeNext(): ReadonlyArray<ReadonlyArray<Entry>> {
+  #takeNext(): ReadonlyArray<Run> {
+    const suspect = this.#suspectRuns ? [] : this.#suspects.take(1)
+    if (suspect.length > 0) {
+      this.#suspectRuns = true
+      return [suspect]
+    }
+    if (this.#apart.first() !== undefined) return this.#takeSingles(this.#apart)
     const first = this.#queue.first()
     if (first === undefined || this.#waitsForCompany(first)) return []
-    return first.joinKey === undefined ? this.#takeSingles() : [this.#queue.take(this.#policy.maxBatchSize)]
+    if (!this.#joins || first.joinKey === undefined) return this.#takeSingles(this.#queue)
+    return [this.#queue.take(this.#policy.maxBatchSize)]
   }
 
-  #waitsForCompany(first: Entry): boolean {
+  #waitsForCompany(first: PendingRequest): boolean {
     const { maxBatchSize, maxDelayMs } = this.#policy
-    if (maxDelayMs <= 0 || first.joinKey === undefined) return false
+    if (maxDelayMs <= 0 || !this.#joins || first.joinKey === undefined) return false
     const left = first.queuedAt + maxDelayMs - performance.now()
     if (left <= 0 || this.#queue.joinable(maxBatchSize) >= maxBatchSize) return false
     this.#delayTimer ??= setTimeout(() => {
@@ -189,80 +114,99 @@ export class Batcher {
   }
 
   /** Requests that run by themselves, a few at once when they are short. */
-  #takeSingles(): ReadonlyArray<ReadonlyArray<Entry>> {
+  #takeSingles(queue: RequestQueue<PendingRequest>): ReadonlyArray<Run> {
     const likely = this.#computeMs === undefined ? 1 : Math.floor(handOverMs / this.#computeMs)
     const count = Math.min(maxHandOver, Math.max(1, likely))
-    const runs: Array<ReadonlyArray<Entry>> = []
+    const runs: Array<Run> = []
     while (runs.length < count) {
-      const run = this.#queue.take(1)
+      const run = queue.take(1)
       if (run.length === 0) break
       runs.push(run)
     }
     return runs
   }
 
-  #handOver(runs: ReadonlyArray<ReadonlyArray<Entry>>): void {
+  #handOver(runs: ReadonlyArray<Run>): void {
     this.#outstanding++
-    void Promise.all(runs.map((entries) => this.#run(entries))).then(() => {
+    let left = runs.length
+    const ended = () => {
+      left--
+      if (left > 0) return
       this.#outstanding--
       this.#schedulePump()
-    })
+    }
+    for (const run of runs) void this.#run(run).then(ended)
   }
 
   /** Never rejects: whatever comes of the run is told to its requests. */
-  async #run(entries: ReadonlyArray<Entry>): Promise<void> {
+  async #run(taken: Run): Promise<void> {
     const startedAt = performance.now()
+    const isSuspect = taken[0]?.lost === true
+    const run = this.#dropLate(taken, startedAt)
     try {
-      const members = entries.map(({ request }) => request.inputs)
-      const result = await this.#model.run(members, unionOf(entries))
+      if (run.length === 0) return
+      const result = await this.#model.run(
+        run.map(({ inputs }) => inputs),
+        unionOf(run),
+      )
       this.#computeMs =
         this.#computeMs === undefined ? result.computeMs : this.#computeMs * 0.8 + result.computeMs * 0.2
-      this.#deliver(entries, result, startedAt)
+      this.#deliver(run, result, startedAt)
     } catch (error) {
-      this.#fail(entries, error)
+      this.#fail(run, error)
+    } finally {
+      if (isSuspect) this.#suspectRuns = false
     }
   }
 
-  #deliver(
-    entries: ReadonlyArray<Entry>,
-    { outputs, queueMs, computeMs }: RunResult,
-    startedAt: number,
-  ): void {
-    const waitedMs = (entry: Entry) => startedAt - entry.queuedAt + queueMs
-    const [only] = entries
-    if (entries.length === 1 && only !== undefined) {
+  #dropLate(run: Run, now: number): Run {
+    if (!run.some((request) => request.isLate(now))) return run
+    return run.filter((request) => {
+      const late = request.isLate(now)
+      if (late) request.expire()
+      return !late
+    })
+  }
+
+  #deliver(run: Run, { outputs, queueMs, computeMs }: RunResult, startedAt: number): void {
+    const waitedMs = (request: PendingRequest) => startedAt - request.queuedAt + queueMs
+    const [only] = run
+    if (run.length === 1 && only !== undefined) {
       only.resolve({ outputs, queueMs: waitedMs(only), computeMs })
       return
     }
     let total = 0
-    for (const { rows } of entries) total += rows
-    // A model that mixes rows despite its signature: its requests can't be told apart, so each runs alone.
+    for (const { rows } of run) total += rows
+    // A model that mixes rows despite its signature: its requests can't be told apart, so none join from now on.
     if (!isSplittable(outputs, total)) {
-      this.#runApart(entries)
+      this.#joins = false
+      this.#again(run, this.#apart)
       return
     }
     let from = 0
-    for (const entry of entries) {
-      const own = splitRows(outputs, entry.request.outputs, from, from + entry.rows)
-      entry.resolve({ outputs: own, queueMs: waitedMs(entry), computeMs })
-      from += entry.rows
+    for (const request of run) {
+      const to = from + request.rows
+      if (request.wanted) {
+        const own = splitRows(outputs, request.outputs, from, to)
+        request.resolve({ outputs: own, queueMs: waitedMs(request), computeMs })
+      }
+      from = to
     }
   }
 
-  #fail(entries: ReadonlyArray<Entry>, error: unknown): void {
-    // A request that failed a joined run fails alone, apart. A lost runner is forgiven once to all that were in it.
-    const spoiled = entries.length > 1 && isRunFailure(error)
-    const lost = isLoss(error) && entries.every(({ alone }) => !alone)
-    if (spoiled || lost) this.#runApart(entries)
-    else for (const entry of entries) entry.reject(error)
+  #fail(run: Run, error: unknown): void {
+    const tag = error instanceof RuntimeError ? error.reason._tag : undefined
+    // A request that failed a joined run, in an orderly way or by a bug, fails alone, apart.
+    const spoiled = run.length > 1 && (tag === "RunFailed" || tag === undefined)
+    // A lost runner is forgiven once to all that were in it.
+    if (spoiled) this.#again(run, this.#apart)
+    else if (tag === "RunnerLost" && run.every(({ lost }) => !lost)) {
+      for (const request of run) request.lost = true
+      this.#again(run, this.#suspects)
+    } else for (const request of run) request.reject(error)
   }
 
-  #runApart(entries: ReadonlyArray<Entry>): void {
-    for (const entry of entries) {
-      if (!entry.wanted) continue
-      entry.alone = true
-      this.#apart.push(entry)
-    }
-    this.#schedulePump()
+  #again(run: Run, queue: RequestQueue<PendingRequest>): void {
+    for (const request of run) if (request.wanted) queue.push(request)
   }
 }

@@ -6,9 +6,10 @@ import type { VersionNumber } from "../model/Version.ts"
 import { type Route, RoutingTable } from "../registry/RoutingTable.ts"
 import type { Batcher } from "./Batcher.ts"
 import { checkInputs } from "./checkInputs.ts"
-import { DeadlineExceeded, InferenceError, InvalidInputs } from "./InferenceError.ts"
+import { InferenceError, InvalidInputs } from "./InferenceError.ts"
 import { LoadedModels } from "./LoadedModels.ts"
 import { RuntimeError } from "./ModelRuntime.ts"
+import { deadlineExceeded, maxTimerMs } from "./PendingRequest.ts"
 
 export interface Prediction {
   readonly version: VersionNumber
@@ -72,6 +73,9 @@ export class Inference extends Context.Service<
     const defaultTimeoutMs = Duration.toMillis(config.defaultTimeout)
     const maxTimeoutMs = Duration.toMillis(config.maxTimeout)
 
+    // Written so that what is no number gets the maximum, not endless time.
+    const allowed = (timeoutMs: number) => (timeoutMs < maxTimeoutMs ? timeoutMs : maxTimeoutMs)
+
     const runLoaded = async (
       batcher: Batcher,
       route: Route,
@@ -96,7 +100,10 @@ export class Inference extends Context.Service<
           computeMs: result.computeMs,
         }
       } catch (error) {
-        throw error instanceof RuntimeError ? new InferenceError({ reason: error.reason }) : error
+        if (error instanceof RuntimeError) throw new InferenceError({ reason: error.reason })
+        // The batcher knows only of the time that the load left.
+        const late = error instanceof InferenceError && error.reason._tag === "DeadlineExceeded"
+        throw late ? deadlineExceeded(timeoutMs) : error
       }
     }
 
@@ -117,7 +124,7 @@ export class Inference extends Context.Service<
       const model = models.get(route)
       const resolved: ResolvedOptions = {
         signal,
-        timeoutMs: Math.min(options.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs),
+        timeoutMs: allowed(options.timeoutMs ?? defaultTimeoutMs),
         priority: options.priority ?? 0,
       }
       if (!(model instanceof Promise)) return runLoaded(model, route, inputs, names, 0, resolved)
@@ -149,14 +156,14 @@ export class Inference extends Context.Service<
 }
 
 /** The promise, as long as its caller waits for it and time is left. */
-const patiently = <A>(promise: Promise<A>, { signal, timeoutMs }: ResolvedOptions): Promise<A> =>
-  new Promise((resolve, reject) => {
-    const abort = () => reject(signal?.reason)
-    const late = () => reject(new InferenceError({ reason: new DeadlineExceeded({ timeoutMs }) }))
-    const timer = setTimeout(late, timeoutMs)
-    signal?.addEventListener("abort", abort, { once: true })
-    promise.then(resolve, reject).finally(() => {
-      clearTimeout(timer)
-      signal?.removeEventListener("abort", abort)
-    })
+const patiently = <A>(promise: Promise<A>, { signal, timeoutMs }: ResolvedOptions): Promise<A> => {
+  const { promise: first, resolve, reject } = Promise.withResolvers<A>()
+  const abort = () => reject(signal?.reason)
+  const timer = setTimeout(() => reject(deadlineExceeded(timeoutMs)), Math.min(timeoutMs, maxTimerMs))
+  signal?.addEventListener("abort", abort, { once: true })
+  promise.then(resolve, reject)
+  return first.finally(() => {
+    clearTimeout(timer)
+    signal?.removeEventListener("abort", abort)
   })
+}

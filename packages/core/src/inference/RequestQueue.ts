@@ -1,72 +1,71 @@
 /** The requests that wait for one version, by priority and then by arrival. Owns nothing of their fate. */
 
-/** What the queue needs to know of a request. */
-export interface Queued {
+/** What the queue needs to know of a request, and the links by which it holds it: leaving costs the same anywhere. */
+export interface Queued<Self> {
   /** Lower is served first. */
   readonly priority: number
   readonly rows: number
   /** Requests join only those of the same key; undefined joins nobody. */
   readonly joinKey: string | undefined
-  /** It waits no more: it was taken, the caller left, or its time was up. */
-  gone: boolean
+  /** Where it waits; the queue's to set, like the two below. */
+  lane: Lane<Self> | undefined
+  previous: Self | undefined
+  next: Self | undefined
 }
 
-/** How far behind the first request others are looked for to join it. */
+/** Requests of one priority, first in, first out. */
+interface Lane<A> {
+  readonly priority: number
+  first: A | undefined
+  last: A | undefined
+}
+
+/** How many of those that wait are looked at to find company for the first. */
 const lookAhead = 1024
 
-/** First in, first out. Entries that are gone stay until they reach the front. */
-class Lane<A extends Queued> {
-  readonly priority: number
-  #entries: Array<A> = []
-  #head = 0
-
-  constructor(priority: number) {
-    this.priority = priority
-  }
-
-  push(entry: A): void {
-    this.#entries.push(entry)
-  }
-
-  first(): A | undefined {
-    while (this.#entries[this.#head]?.gone === true) this.#head++
-    if (this.#head > lookAhead) {
-      this.#entries = this.#entries.slice(this.#head)
-      this.#head = 0
-    }
-    return this.#entries[this.#head]
-  }
-
-  *waiting(): Generator<A> {
-    const end = Math.min(this.#entries.length, this.#head + lookAhead)
-    for (let index = this.#head; index < end; index++) {
-      const entry = this.#entries[index]
-      if (entry?.gone === false) yield entry
-    }
-  }
-}
-
-export class RequestQueue<A extends Queued> {
-  /** Few: one for each priority in use, most urgent first. */
+export class RequestQueue<A extends Queued<A>> {
+  /** One for each priority that waits, most urgent first. */
   readonly #lanes: Array<Lane<A>> = []
 
   push(entry: A): void {
-    let lane = this.#lanes.find(({ priority }) => priority === entry.priority)
-    if (lane === undefined) {
-      lane = new Lane<A>(entry.priority)
-      this.#lanes.push(lane)
-      this.#lanes.sort((a, b) => a.priority - b.priority)
+    const lane = this.#laneOf(entry.priority)
+    entry.lane = lane
+    entry.previous = lane.last
+    if (lane.last === undefined) lane.first = entry
+    else lane.last.next = entry
+    lane.last = entry
+  }
+
+  #laneOf(priority: number): Lane<A> {
+    let at = 0
+    for (const lane of this.#lanes) {
+      if (lane.priority === priority) return lane
+      if (lane.priority > priority) break
+      at++
     }
-    lane.push(entry)
+    const lane: Lane<A> = { priority, first: undefined, last: undefined }
+    this.#lanes.splice(at, 0, lane)
+    return lane
+  }
+
+  /** Takes out a request that waits here; nothing happens when it waits no more. */
+  remove(entry: A): void {
+    const { lane, previous, next } = entry
+    const at = lane === undefined ? -1 : this.#lanes.indexOf(lane)
+    if (lane === undefined || at === -1) return
+    if (previous === undefined) lane.first = next
+    else previous.next = next
+    if (next === undefined) lane.last = previous
+    else next.previous = previous
+    entry.lane = undefined
+    entry.previous = undefined
+    entry.next = undefined
+    if (lane.first === undefined) this.#lanes.splice(at, 1)
   }
 
   /** The request that is served next. */
   first(): A | undefined {
-    for (const lane of this.#lanes) {
-      const entry = lane.first()
-      if (entry !== undefined) return entry
-    }
-    return undefined
+    return this.#lanes[0]?.first
   }
 
   /** Rows that could join the next request, itself included; stops counting at `maxRows`. */
@@ -77,24 +76,26 @@ export class RequestQueue<A extends Queued> {
   }
 
   /** Takes the next request and those that join it, up to `maxRows`; a larger request goes alone. */
-  take(maxRows: number): Array<A> {
-    const taken = [...this.#companions(maxRows)]
-    for (const entry of taken) entry.gone = true
+  take(maxRows: number): ReadonlyArray<A> {
+    const taken = this.#companions(maxRows)
+    for (const entry of taken) this.remove(entry)
     return taken
   }
 
-  *#companions(maxRows: number): Generator<A> {
+  #companions(maxRows: number): ReadonlyArray<A> {
     const first = this.first()
-    if (first === undefined) return
-    yield first
-    if (first.joinKey === undefined) return
+    if (first === undefined) return []
+    const found = [first]
+    if (first.joinKey === undefined) return found
     let rows = first.rows
+    let looked = 0
     for (const lane of this.#lanes)
-      for (const entry of lane.waiting()) {
-        if (rows >= maxRows) return
+      for (let entry = lane.first; entry !== undefined; entry = entry.next) {
+        if (rows >= maxRows || ++looked > lookAhead) return found
         if (entry === first || entry.joinKey !== first.joinKey || rows + entry.rows > maxRows) continue
         rows += entry.rows
-        yield entry
+        found.push(entry)
       }
+    return found
   }
 }

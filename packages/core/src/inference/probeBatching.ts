@@ -1,60 +1,95 @@
 /**
  * Finds out, when a model is loaded, whether requests may be joined and how far it pays. Signatures promise what
- * models don't always keep, and batching makes some models slower; so it is tried, not believed.
+ * models don't always keep, and batching makes some models slower; so it is tried, not believed. It warms the model
+ * up, too.
  */
-import type { Signature, TensorSpec } from "../model/Signature.ts"
-import type { Tensor, Tensors } from "../model/Tensor.ts"
+
+import { byteWidth } from "../model/Datatype.ts"
+import type { Dimension, Signature } from "../model/Signature.ts"
+import type { Tensors } from "../model/Tensor.ts"
 import type { BatchPolicy } from "./Batcher.ts"
-import { type LoadedModel, RuntimeError } from "./ModelRuntime.ts"
+import { type LoadedModel, type RunResult, RuntimeError } from "./ModelRuntime.ts"
+import { outputsAgree } from "./outputsAgree.ts"
 import { isSplittable, splitRows } from "./splitRows.ts"
 import { syntheticInputs } from "./syntheticInputs.ts"
 
 /** Joins nothing. */
 const alone: BatchPolicy = { maxBatchSize: 1, maxDelayMs: 0 }
 
+/**
+ * For dimensions but the first that have no fixed size: one that resembles real requests, and one that fits where
+ * that does not.
+ */
+const innerSizes = [32, 1]
 const sizesTried = [2, 4, 8, 16, 32, 64]
-/** The measuring ends after so long; the best size so far is taken. */
+/** No run begins that would end later than this after the measuring began, as far as can be told. */
 const budgetMs = 200
+/** A model that takes longer for one row has all cores busy with it: joining others makes them wait, and no more. */
+const slowMs = 50
 /** A larger batch has to make a row cheaper by this factor, or it only makes requests wait for each other. */
 const worthwhile = 0.95
+/** Short runs are repeated until so much time was measured, but a size is not run more often than this. */
+const sampleMs = 5
+const maxSamples = 5
+/** Inputs and outputs of the largest run. */
+const maxBytes = 64 * 2 ** 20
 
-const batchDimension = ({ shape }: TensorSpec) => shape[0]
+const hasFixedSize = (dimension: Dimension | undefined) =>
+  dimension === undefined || (typeof dimension === "number" && dimension !== -1)
 
-/** Every input and output begins with one and the same dimension of no fixed size. */
+/**
+ * Every input begins with one and the same dimension of no fixed size. Exporters often name that of the outputs
+ * otherwise or not at all, so there any will do: what the model makes of it is looked at.
+ */
 const mayJoin = ({ inputs, outputs }: Signature): boolean => {
-  const [first, ...others] = [...inputs, ...outputs].map(batchDimension)
-  if (inputs.length === 0 || first === undefined || (typeof first === "number" && first !== -1)) return false
-  return others.every((dimension) => dimension === first)
+  const [first, ...others] = inputs.map(({ shape }) => shape[0])
+  return (
+    !hasFixedSize(first) &&
+    others.every((dimension) => dimension === first) &&
+    outputs.length > 0 &&
+    outputs.every(({ shape }) => !hasFixedSize(shape[0]))
+  )
 }
 
-/** Floats may differ by what another order of additions makes; everything else is equal or wrong. */
-const agree = (joined: Tensor | undefined, single: Tensor): boolean => {
-  if (joined === undefined || joined.data.length !== single.data.length) return false
-  const isFloat = single.datatype === "FP32" || single.datatype === "FP64"
-  for (let index = 0; index < single.data.length; index++) {
-    const a = joined.data[index]
-    const b = single.data[index]
-    if (isFloat) {
-      if (Math.abs(Number(a) - Number(b)) > 1e-6 + 1e-5 * Math.abs(Number(b))) return false
-    } else if (typeof a === "object" && typeof b === "object") {
-      if (a.length !== b.length || a.some((byte, at) => byte !== b[at])) return false
-    } else if (a !== b) return false
-  }
-  return true
+const byteLength = (tensors: Tensors): number => {
+  let bytes = 0
+  for (const { datatype, data } of Object.values(tensors))
+    bytes += data.length * (datatype === "BYTES" ? 64 : byteWidth[datatype])
+  return bytes
 }
 
-const joinsFaithfully = async (
+/** The result; undefined when the model failed in a way that says no more than that it can't do this. */
+const attempt = async (
   model: LoadedModel,
   names: ReadonlyArray<string>,
   members: ReadonlyArray<Tensors>,
-): Promise<boolean> => {
-  const singles = await Promise.all(members.map((member) => model.run([member], names)))
-  const { outputs } = await model.run(members, names)
-  if (!isSplittable(outputs, members.length)) return false
-  return singles.every((single, row) => {
-    const own = splitRows(outputs, names, row, row + 1)
-    return Object.entries(single.outputs).every(([name, tensor]) => agree(own[name], tensor))
-  })
+): Promise<RunResult | undefined> => {
+  try {
+    return await model.run(members, names)
+  } catch (error) {
+    const tag = error instanceof RuntimeError ? error.reason._tag : undefined
+    if (tag === "RunFailed") return undefined
+    // What is too much for a runner together may be served one by one.
+    if (members.length > 1 && (tag === "RunnerLost" || tag === "RunTimedOut")) return undefined
+    throw error
+  }
+}
+
+/** Milliseconds a row, the best of a few runs: the first of a new shape allocates. */
+const costOf = async (
+  model: LoadedModel,
+  names: ReadonlyArray<string>,
+  members: ReadonlyArray<Tensors>,
+): Promise<number | undefined> => {
+  let best: number | undefined
+  let measuredMs = 0
+  for (let samples = 0; samples < 2 || (samples < maxSamples && measuredMs < sampleMs); samples++) {
+    const result = await attempt(model, names, members)
+    if (result === undefined) return undefined
+    measuredMs += result.computeMs
+    best = Math.min(best ?? result.computeMs, result.computeMs)
+  }
+  return best === undefined ? undefined : best / members.length
 }
 
 /** The largest of the sizes tried that still makes a row cheaper. */
@@ -62,38 +97,84 @@ const largestWorthwhile = async (
   model: LoadedModel,
   names: ReadonlyArray<string>,
   member: Tensors,
+  maxSize: number,
 ): Promise<number> => {
   const until = performance.now() + budgetMs
-  /** Milliseconds a row, the better of two runs: the first of a new shape allocates. */
-  const cost = async (size: number) => {
-    const members = Array.from({ length: size }, () => member)
-    const first = await model.run(members, names)
-    const second = await model.run(members, names)
-    return Math.min(first.computeMs, second.computeMs) / size
-  }
   let best = 1
-  let bestCost = await cost(1)
+  let bestCost = await costOf(model, names, [member])
+  let gainedNothing = 0
   for (const size of sizesTried) {
-    if (performance.now() > until) break
-    const current = await cost(size)
-    if (current > bestCost * worthwhile) break
-    best = size
-    bestCost = current
+    if (bestCost === undefined || size > maxSize || gainedNothing === 2) break
+    if (performance.now() + bestCost * size * 2 > until) break
+    const cost = await costOf(
+      model,
+      names,
+      Array.from({ length: size }, () => member),
+    )
+    if (cost === undefined) break
+    if (cost > bestCost * worthwhile) gainedNothing++
+    else {
+      gainedNothing = 0
+      best = size
+      bestCost = cost
+    }
   }
   return best
 }
 
-/** The policy for a model that was just loaded. A model that made-up inputs can't be tried on joins nothing. */
+/** Whether the rows of a joined run come out as they do alone. */
+const joinsFaithfully = async (
+  model: LoadedModel,
+  names: ReadonlyArray<string>,
+  rows: ReadonlyArray<{ readonly inputs: Tensors; readonly outputs: Tensors }>,
+): Promise<boolean> => {
+  const joined = await attempt(
+    model,
+    names,
+    rows.map(({ inputs }) => inputs),
+  )
+  return (
+    joined !== undefined &&
+    isSplittable(joined.outputs, rows.length) &&
+    rows.every(({ outputs }, row) =>
+      outputsAgree(splitRows(joined.outputs, names, row, row + 1), outputs, names),
+    )
+  )
+}
+
+/**
+ * The policy for a model that was just loaded. One that made-up inputs can't be tried on joins nothing. Rejects with
+ * a `RuntimeError` when the model can't run at all for the time being.
+ */
 export const probeBatching = async (model: LoadedModel, signature: Signature): Promise<BatchPolicy> => {
-  const names = signature.outputs.map(({ name }) => name)
-  const one = syntheticInputs(signature, 1)
-  const other = syntheticInputs(signature, 2)
-  if (!mayJoin(signature) || one === undefined || other === undefined) return alone
   try {
-    if (!(await joinsFaithfully(model, names, [one, other, one]))) return alone
-    return { maxBatchSize: await largestWorthwhile(model, names, one), maxDelayMs: 0 }
+    return await probe(model, signature)
   } catch (error) {
-    if (error instanceof RuntimeError && error.reason._tag === "RunFailed") return alone
+    if (error instanceof RuntimeError && error.reason._tag === "RunTimedOut") return alone
     throw error
   }
+}
+
+const probe = async (model: LoadedModel, signature: Signature): Promise<BatchPolicy> => {
+  const names = signature.outputs.map(({ name }) => name)
+  for (const innerSize of mayJoin(signature) ? innerSizes : []) {
+    const one = syntheticInputs(signature, 1, innerSize)
+    const other = syntheticInputs(signature, 2, innerSize)
+    if (one === undefined || other === undefined) continue
+    const first = await attempt(model, names, [one])
+    if (first === undefined) continue
+    // The first run of all also sets things up, so it tells only of models that are far too slow.
+    if (first.computeMs > budgetMs) return alone
+    const second = await attempt(model, names, [other])
+    if (second === undefined || second.computeMs > slowMs) return alone
+    const maxSize = Math.floor(maxBytes / (byteLength(one) + byteLength(first.outputs)))
+    const rows = [
+      { inputs: one, outputs: first.outputs },
+      { inputs: other, outputs: second.outputs },
+      { inputs: one, outputs: first.outputs },
+    ]
+    if (maxSize < rows.length || !(await joinsFaithfully(model, names, rows))) return alone
+    return { maxBatchSize: await largestWorthwhile(model, names, one, maxSize), maxDelayMs: 0 }
+  }
+  return alone
 }

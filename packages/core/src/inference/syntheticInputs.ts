@@ -2,6 +2,7 @@
 import { byteWidth } from "../model/Datatype.ts"
 import type { Signature, TensorSpec } from "../model/Signature.ts"
 import { allocate, elementCount, type Tensor, type Tensors } from "../model/Tensor.ts"
+import { toBF16, toFP16 } from "../tensors/halfFloat.ts"
 
 /** Inputs beyond this many bytes are not made up. */
 const maxInputBytes = 64 * 2 ** 20
@@ -15,25 +16,50 @@ const random = (seed: number) => {
   }
 }
 
-/** Floats between 0 and 1; zeros for everything else, which indices and masks survive. */
-const fill = ({ datatype, shape }: TensorSpec, next: () => number): Tensor | undefined => {
-  const sizes = shape.map((size) => (typeof size === "number" && size >= 0 ? size : 1))
-  const count = elementCount(sizes)
-  if (count * (datatype === "BYTES" ? 64 : byteWidth[datatype]) > maxInputBytes) return undefined
-  if (datatype === "BYTES")
-    return { datatype, shape: sizes, data: Array.from({ length: count }, () => new Uint8Array(0)) }
-  if (datatype === "FP32") return { datatype, shape: sizes, data: Float32Array.from({ length: count }, next) }
-  if (datatype === "FP64") return { datatype, shape: sizes, data: Float64Array.from({ length: count }, next) }
-  // `allocate` pairs each datatype with its array; the compiler does not follow the pair through the union.
-  return { datatype, shape: sizes, data: allocate[datatype](count) } as Tensor
+/**
+ * Floats between 0 and 1; zeros and ones in turn for everything else, which indices and masks survive. The next seed
+ * gives another value everywhere.
+ */
+const elements = (datatype: Tensor["datatype"], count: number, seed: number): Tensor["data"] => {
+  const next = random(seed)
+  const bit = (index: number) => (index + seed + 1) % 2
+  switch (datatype) {
+    case "FP32":
+    case "FP64":
+      return allocate[datatype](count).map(next)
+    case "FP16":
+      return allocate[datatype](count).map(() => toFP16(next()))
+    case "BF16":
+      return allocate[datatype](count).map(() => toBF16(next()))
+    case "INT64":
+    case "UINT64":
+      return allocate[datatype](count).map((_, index) => BigInt(bit(index)))
+    case "BYTES":
+      return Array.from({ length: count }, (_, index) => new Uint8Array(bit(index)).fill(0x61))
+    default:
+      return allocate[datatype](count).map((_, index) => bit(index))
+  }
 }
 
-/** One row of inputs, every dimension without a fixed size being 1; undefined when an input would be too large. */
-export const syntheticInputs = ({ inputs }: Signature, seed: number): Tensors | undefined => {
-  const next = random(seed)
+const fill = ({ datatype, shape }: TensorSpec, seed: number, innerSize: number): Tensor | undefined => {
+  const sizes = shape.map((size, axis) => {
+    if (typeof size === "number" && size >= 0) return size
+    return axis === 0 ? 1 : innerSize
+  })
+  const count = elementCount(sizes)
+  if (count * (datatype === "BYTES" ? 64 : byteWidth[datatype]) > maxInputBytes) return undefined
+  // `elements` pairs each datatype with its array; the compiler does not follow the pair through the union.
+  return { datatype, shape: sizes, data: elements(datatype, count, seed) } as Tensor
+}
+
+/**
+ * One row of inputs, the other dimensions without a fixed size being `innerSize`; undefined when an input would be
+ * too large. Seeds 1 and 2 give inputs that differ in every element.
+ */
+export const syntheticInputs = ({ inputs }: Signature, seed: number, innerSize = 1): Tensors | undefined => {
   const tensors: Record<string, Tensor> = {}
-  for (const spec of inputs) {
-    const tensor = fill(spec, next)
+  for (const [index, spec] of inputs.entries()) {
+    const tensor = fill(spec, seed + 2 * index, innerSize)
     if (tensor === undefined) return undefined
     tensors[spec.name] = tensor
   }
