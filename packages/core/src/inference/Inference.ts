@@ -110,12 +110,11 @@ export class Inference extends Context.Service<
   static readonly layer = Layer.effect(this, this.make).pipe(Layer.provide(LoadedModels.layer))
 }
 
-/** The promise, or the signal's reason as soon as it is aborted. */
+/** The promise, or the reason of a signal that is not aborted yet as soon as it is. */
 const abortable = <A>(promise: Promise<A>, signal: AbortSignal | undefined): Promise<A> => {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason)
-    if (signal.aborted) return abort()
     signal.addEventListener("abort", abort, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort))
   })

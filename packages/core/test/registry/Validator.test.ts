@@ -1,11 +1,14 @@
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Option } from "effect"
+import { Deferred, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
+import { ArtifactError, ArtifactStorageFailed } from "../../src/artifacts/ArtifactError.ts"
 import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
 import { AliasName, ModelName } from "../../src/model/Names.ts"
 import type { VersionNumber } from "../../src/model/Version.ts"
 import { Registry } from "../../src/registry/Registry.ts"
+import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { RoutingTable } from "../../src/registry/RoutingTable.ts"
+import { Validator } from "../../src/registry/Validator.ts"
 import { digestOf, loadFailed, runnerUnavailable, signature, streamOf, summary, World } from "../fakes.ts"
 
 const production = AliasName.make("production")
@@ -144,6 +147,39 @@ it.effect("waits for the store, to read what is to be done and to write what cam
         assert.lengthOf(world.runtime.trials, 1)
       }),
     )
+  }),
+)
+
+it.effect("waits for the artifacts, too", () =>
+  Effect.gen(function* () {
+    const world = yield* World.make()
+    yield* left(world, "good")
+    let failures = 3
+    const layerArtifacts = Layer.mock(ArtifactStore, {
+      file: () =>
+        Effect.suspend(() => {
+          if (failures === 0) return Effect.succeed("/artifacts/good")
+          failures -= 1
+          return Effect.fail(
+            new ArtifactError({
+              reason: new ArtifactStorageFailed({ operation: "file", cause: new Error("the disk is away") }),
+            }),
+          )
+        }),
+    })
+    const validator = Validator.layer.pipe(
+      Layer.provideMerge(RoutingTable.layer),
+      Layer.provide([Layer.succeed(RegistryStore, world.store), layerArtifacts, world.runtime.layer]),
+    )
+    yield* Effect.gen(function* () {
+      const resuming = yield* Effect.forkChild(Validator.use(({ resume }) => resume))
+      yield* TestClock.adjust("6 seconds")
+      assert.strictEqual((yield* stateOf(world, "good")).state, "validating")
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(resuming)
+      assert.strictEqual((yield* stateOf(world, "good")).state, "ready")
+      assert.deepStrictEqual(world.runtime.trials, ["/artifacts/good"])
+    }).pipe(Effect.provide(validator))
   }),
 )
 
