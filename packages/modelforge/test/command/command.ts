@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { afterAll } from "@effect/vitest"
-import { Context, Effect, Layer, ManagedRuntime } from "effect"
+import { Context, Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
 import { eventually, nothingRunsIn, temporaryFolder } from "../../../postgres/test/embedded/harness.ts"
 import type { Target } from "./http.ts"
 
@@ -98,6 +98,13 @@ export const sharedServer = (options: StartOptions) => {
   const runtime = ManagedRuntime.make(Layer.effect(SharedServer, startServer(options)))
   afterAll(() => runtime.dispose())
   return Effect.promise(() => runtime.runPromise(SharedServer))
+}
+
+/** Call it at the top of a test file: one folder for all its servers, one after another. Only the first makes the data. */
+export const sharedFolder = () => {
+  const scope = Scope.makeUnsafe()
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+  return Effect.runSync(Effect.cached(Scope.provide(temporaryFolder, scope)))
 }
 
 /** Resident memory of a process in MiB. */

@@ -18,6 +18,8 @@ const maxLosses = 4
 const maxCrashes = 2
 /** After its loads crashed runners a model is not tried again for so long, for its neighbours' sake. */
 const holdOffMs = 5000
+/** How long the end of a model waits for its memory: a run that its caller withdrew may hold the runner for ever. */
+const releaseLimitMs = 500
 
 interface Seat {
   readonly link: RunnerLink
@@ -112,14 +114,21 @@ export class RemoteModel implements LoadedModel {
     }
   }
 
-  /** Waits for the runs that were begun, then gives the memory back. */
+  /** Waits for the runs that somebody waits for, then gives the memory back. */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.allSettled([...this.#running, this.#loading])
     const seat = this.#seat
     this.#seat = undefined
-    if (seat?.link.alive === true) await seat.link.release(seat.handle)
+    if (seat?.link.alive === true) await settledWithin(releaseLimitMs, seat.link.release(seat.handle))
   }
+}
+
+const settledWithin = async (ms: number, promise: Promise<void>): Promise<void> => {
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, ms)
+  await Promise.race([promise, late])
+  clearTimeout(timer)
 }
 
 const lost = (detail: string): RuntimeError => new RuntimeError({ reason: new RunnerLost({ detail }) })
