@@ -2,7 +2,7 @@
 /** The `modelforge` command. */
 import { createRequire } from "node:module"
 import { constants } from "node:os"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit, Logger, Predicate, Runtime } from "effect"
 import { CliOutput, Command } from "effect/cli"
 import { resolveSettings, serveFlags } from "./ServeSettings.ts"
