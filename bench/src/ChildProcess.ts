@@ -12,8 +12,6 @@ export interface ChildOptions {
   readonly options?: unknown
   /** The core it is pinned to, with its own children; left to the system where pinning is not possible. */
   readonly core?: number | undefined
-  /** Further arguments of Node itself. */
-  readonly nodeArguments?: ReadonlyArray<string>
 }
 
 const Reply = Schema.Union([
@@ -42,8 +40,8 @@ export class ChildProcess implements AsyncDisposable {
   }
 
   /** Starts the entry and waits until it is ready; gives what it said then. */
-  static async start({ entry, options = {}, core, nodeArguments = [] }: ChildOptions) {
-    const node = ["--conditions=modelforge-source", "--no-warnings", ...nodeArguments]
+  static async start({ entry, options = {}, core }: ChildOptions) {
+    const node = ["--conditions=modelforge-source", "--no-warnings"]
     const pinned =
       core === undefined || taskset === undefined ? undefined : ["-c", String(core), process.execPath]
     const child = fork(fileURLToPath(new URL(entry, import.meta.url)), [JSON.stringify(options)], {

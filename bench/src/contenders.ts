@@ -38,7 +38,7 @@ export class RunningServer implements AsyncDisposable {
     contender: Contender,
     model: BenchModel,
     workspace: Workspace,
-    where: Pick<ChildOptions, "core" | "nodeArguments"> = {},
+    where: Pick<ChildOptions, "core"> = {},
   ): Promise<RunningServer> {
     const file = await workspace.fileOf(model)
     const { child, ready } = await ChildProcess.start(

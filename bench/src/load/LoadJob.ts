@@ -10,7 +10,7 @@ export const LoadJob = Schema.Struct({
   seconds: Schema.Finite,
   /** Ends after so many requests. */
   maxRequests: Schema.Int,
-  /** Sends on this beat, on one connection, instead of as fast as answers come. */
+  /** Sends on this beat, on further connections where it must, instead of as fast as answers come. */
   everyMs: Schema.optionalKey(Schema.Finite),
 })
 export type LoadJob = typeof LoadJob.Type
