@@ -46,7 +46,7 @@ export const mountOf = (forge: TestForge, fetch: Mount["fetch"]): Mount => ({
 /** The routes as a Web handler: what hosts get that know no Node. */
 export const mountWeb = Effect.fnUntraced(function* (settings: Partial<Settings> = {}) {
   const forge = yield* makeForge(settings)
-  const context = yield* Layer.build(forge.layer)
+  const context = yield* Effect.orDie(Layer.build(forge.layer))
   const routes = layerRoutes.pipe(
     Layer.provideMerge(Layer.succeedContext(context)),
     Layer.provideMerge(Layer.succeed(ServerVersion, "1.2.3")),

@@ -204,4 +204,4 @@ export const makeForge = (settings: Partial<Settings> = {}) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     return new TestForge(yield* fs.makeTempDirectoryScoped({ prefix: "modelforge-test-" }), settings)
-  }).pipe(Effect.provide(NodeServices.layer))
+  }).pipe(Effect.provide(NodeServices.layer), Effect.orDie)
