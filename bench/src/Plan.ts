@@ -4,9 +4,11 @@ export const suiteNames = ["small", "heavy", "loop", "memory", "start"] as const
 export type SuiteName = (typeof suiteNames)[number]
 
 export interface Plan {
-  /** Rounds of each comparison, and seconds of each measurement in a round. */
+  /** Rounds of each comparison. */
   readonly rounds: number
-  readonly seconds: number
+  /** Seconds of each measurement in a round, of the small model and of the heavy ones. */
+  readonly smallSeconds: number
+  readonly heavySeconds: number
   readonly smallConnections: ReadonlyArray<number>
   readonly heavyConnections: ReadonlyArray<number>
   /** Seconds of each measurement of the event loop, whose p99 needs many samples. */
@@ -22,7 +24,8 @@ export interface Plan {
 /** One to two minutes. */
 export const quickPlan: Plan = {
   rounds: 5,
-  seconds: 0.4,
+  smallSeconds: 0.3,
+  heavySeconds: 0.5,
   smallConnections: [1, 16, 64],
   heavyConnections: [8],
   loopSeconds: 2,
@@ -33,14 +36,15 @@ export const quickPlan: Plan = {
 
 /** About eight minutes. */
 export const defaultPlan: Plan = {
-  rounds: 9,
-  seconds: 0.8,
+  rounds: 5,
+  smallSeconds: 1,
+  heavySeconds: 0.7,
   smallConnections: [1, 16, 64],
   heavyConnections: [1, 8, 16],
   loopSeconds: 4,
   cycles: 50,
   predictions: 100_000,
-  starts: 7,
+  starts: 5,
 }
 
 /** As the default, with a million predictions. */

@@ -13,9 +13,10 @@ it("compares what is hand-written with itself joined, and the loop without HTTP"
       model: small,
       protocols: ["json"],
       connections: [2],
+      seconds: 0.1,
       contenders: contenders.filter((contender) => "raw" in contender),
     },
-    { workspace, plan: { ...quickPlan, rounds: 2, seconds: 0.1 }, progress: () => {} },
+    { workspace, plan: { ...quickPlan, rounds: 2 }, progress: () => {} },
   )
   expect(none).toBeUndefined()
   expect(table?.rows.map((row) => row[""])).toEqual([raw.name, "raw joined", "ORT loop, no HTTP"])

@@ -5,9 +5,13 @@ import type { Suite } from "./Suite.ts"
 import { compare } from "./throughput.ts"
 
 export const measureHeavy: Suite = async (bench) => {
-  const connections = bench.plan.heavyConnections
+  const shared = {
+    connections: bench.plan.heavyConnections,
+    seconds: bench.plan.heavySeconds,
+    contenders,
+  }
   return [
-    ...(await compare({ model: image, protocols: ["binary", "json"], connections, contenders }, bench)),
-    ...(await compare({ model: text, protocols: ["json", "binary"], connections, contenders }, bench)),
+    ...(await compare({ ...shared, model: image, protocols: ["binary", "json"] }, bench)),
+    ...(await compare({ ...shared, model: text, protocols: ["json"] }, bench)),
   ]
 }

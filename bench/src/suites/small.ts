@@ -10,6 +10,7 @@ export const measureSmall: Suite = (bench) =>
       model: small,
       protocols: ["json"],
       connections: bench.plan.smallConnections,
+      seconds: bench.plan.smallSeconds,
       contenders,
       cores: { server: 0, load: 1 },
     },

@@ -17,6 +17,8 @@ export interface Scenario {
   readonly model: BenchModel
   readonly protocols: ReadonlyArray<Protocol>
   readonly connections: ReadonlyArray<number>
+  /** Of each measurement. */
+  readonly seconds: number
   /** The first one is what the others are compared with. */
   readonly contenders: ReadonlyArray<Contender>
   /** Cores of the servers and of the load, where they have one of their own; otherwise they share what there is. */
@@ -86,7 +88,7 @@ const notesOf = (subjects: ReadonlyArray<Subject>, summaries: ReadonlyArray<Summ
 }
 
 export const compare = async (
-  { model, protocols, connections, contenders, cores }: Scenario,
+  { model, protocols, connections, seconds, contenders, cores }: Scenario,
   { plan, workspace, progress }: Bench,
 ): Promise<ReadonlyArray<Table>> => {
   await using stack = new AsyncDisposableStack()
@@ -115,11 +117,11 @@ export const compare = async (
       if (!sameOutput(output, reference))
         throw new Error(`${server.name} gives other outputs for ${model.name}`)
       const job = { port: server.port, request, connections: count }
-      const run = () => load.run({ ...job, seconds: plan.seconds })
+      const run = () => load.run({ ...job, seconds })
       await run() // warm
       subjects.push({ name: server.name, measure: () => withProcessorTime(server.pid, run) })
     }
-    subjects.push(loopSubject(loop, model, plan.seconds))
+    subjects.push(loopSubject(loop, model, seconds))
     progress(`${model.name}, ${protocol}, ${count} connections`)
     const samples = await interleave(subjects, plan.rounds)
     const summaries = samples.map((each) => summarize(each, samples[0] ?? []))
