@@ -3,8 +3,8 @@ import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { afterAll } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
-import { eventually, nothingRunsIn, temporaryFolder } from "../../../postgres/test/embedded/harness.ts"
+import { Context, Effect, Exit, Layer, ManagedRuntime, Schedule, Scope } from "effect"
+import { nothingRunsIn, temporaryFolder } from "../../../postgres/test/embedded/harness.ts"
 import type { Target } from "./http.ts"
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
@@ -80,12 +80,11 @@ const readyLine = /^ready (http:\/\/\S+)$/m
 /** Starts the command and waits until it is ready. */
 export const startServer = Effect.fnUntraced(function* ({ args = [], ...options }: StartOptions = {}) {
   const command = yield* startCommand({ ...options, args: ["--port", "0", ...args] })
-  const ready = eventually("the server is ready", () => readyLine.test(command.stdout()))
-  yield* Effect.raceFirst(
-    ready,
-    Effect.flatMap(command.exit, (code) =>
-      Effect.die(new Error(`the server ended with ${code}: ${command.stderr()}`)),
-    ),
+  const failed = (what: string) => Effect.die(new Error(`the server ${what}: ${command.stderr()}`))
+  yield* Effect.sync(() => readyLine.test(command.stdout())).pipe(
+    Effect.repeat({ until: (ready) => ready, schedule: Schedule.spaced("5 millis") }),
+    Effect.raceFirst(Effect.flatMap(command.exit, (code) => failed(`ended with ${code}`))),
+    Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => failed("is not ready") }),
   )
   const url = readyLine.exec(command.stdout())?.[1] ?? ""
   return { ...command, url, target: { port: Number(new URL(url).port) } } satisfies RunningServer
