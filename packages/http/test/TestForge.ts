@@ -5,6 +5,7 @@
 import { readdir } from "node:fs/promises"
 import { NodeServices } from "@effect/platform-node"
 import {
+  ArtifactStore,
   ForgeConfig,
   Inference,
   type LoadedModel,
@@ -23,7 +24,7 @@ import {
   StoreUnavailable,
   UnusableModel,
 } from "@modelforge/core"
-import { Effect, FileSystem, Layer, Logger } from "effect"
+import { Effect, FileSystem, Layer, Logger, Stream } from "effect"
 import { DataPlane } from "../src/dataplane/DataPlane.ts"
 import { ServerReadiness } from "../src/ServerReadiness.ts"
 
@@ -112,6 +113,8 @@ export class TestForge {
   load: Effect.Effect<void, RuntimeError> = Effect.void
   trial: Effect.Effect<void, RuntimeError> = Effect.void
   store: StoreMood = "up"
+  /** Bytes that were read from stored artifacts. */
+  downloaded = 0
   /** What was logged. */
   readonly logs: Array<string> = []
   readonly directory: string
@@ -120,7 +123,7 @@ export class TestForge {
     this.directory = directory
     const layerStores = Layer.merge(
       this.#layerMoodyStore.pipe(Layer.provide(layerRegistryStoreMemory)),
-      layerArtifactStoreLocal(directory),
+      this.#layerCountedArtifacts.pipe(Layer.provide(layerArtifactStoreLocal(directory))),
     )
     this.layer = Layer.fresh(
       Layer.merge(DataPlane.layer, ServerReadiness.layer).pipe(
@@ -145,6 +148,19 @@ export class TestForge {
       stored: stored.map((file) => file.slice(-64)).filter((name) => name.length === 64),
     }
   }
+
+  readonly #layerCountedArtifacts = Layer.effect(
+    ArtifactStore,
+    ArtifactStore.useSync((store) => ({
+      ...store,
+      read: (digest) =>
+        Stream.tap(store.read(digest), (chunk) =>
+          Effect.sync(() => {
+            this.downloaded += chunk.length
+          }),
+        ),
+    })),
+  )
 
   readonly #layerLogs = Logger.layer([
     Logger.make(({ message, cause }) => {
