@@ -1,11 +1,12 @@
 /** A standalone HTTP server: Node's own, on TCP and on Unix sockets, in front of one ModelForge. */
 import { createServer, type Server } from "node:http"
 import type { Duplex } from "node:stream"
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { DataPlane, layerRoutes, ServerReadiness } from "@modelforge/http"
 import { type Arrival, makeNodeListener, type NodeListener } from "@modelforge/http/node"
 import { Context, type Duration, Effect, FileSystem, Layer, Schema } from "effect"
 import { HttpRouter } from "effect/http"
+import { watchConnections } from "./drain.ts"
 
 /** Where a server listens. */
 export type Listen =
@@ -39,7 +40,9 @@ export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFail
 }
 
 const describe = (listen: Listen) =>
-  "socketPath" in listen ? "its Unix socket" : `${listen.host}:${listen.port}`
+  "socketPath" in listen
+    ? "its Unix socket"
+    : `${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${listen.port}`
 
 /** Listens, and gives the port: the one asked for, or the one the system chose for 0. */
 const bind = (server: Server, listen: Listen) =>
@@ -53,14 +56,6 @@ const bind = (server: Server, listen: Listen) =>
       resume(Effect.succeed(address !== null && typeof address === "object" ? address.port : 0))
     })
   })
-
-/** Stops accepting, lets requests under way finish, and then closes what is left. */
-const drain = (server: Server, timeout: Duration.Input) =>
-  Effect.callback<void>((resume) => {
-    server.close(() => resume(Effect.void))
-    // Connections that are kept alive without a request would hold the server open.
-    server.closeIdleConnections()
-  }).pipe(Effect.timeoutOption(timeout), Effect.andThen(Effect.sync(() => server.closeAllConnections())))
 
 /** The routes that are not the data plane's, as a listener of Node's. */
 const makeApp = Effect.gen(function* () {
@@ -92,23 +87,26 @@ export class ForgeServer extends Context.Service<
     const dataPlane = yield* DataPlane
     const readiness = yield* ServerReadiness
     const app: NodeListener = yield* makeApp
-    const listener = makeNodeListener({ dataPlane, app, guard: options.guard })
-
     const drainTimeout = options.drainTimeout ?? Effect.succeed("10 seconds" as const)
+    const drains: Array<ReturnType<typeof watchConnections>> = []
+    // One finalizer for all: while one address drains, no other may take new requests.
+    yield* Effect.addFinalizer(() =>
+      Effect.flatMap(drainTimeout, (timeout) =>
+        Effect.forEach(drains, (drain) => drain(timeout), { concurrency: "unbounded", discard: true }),
+      ),
+    )
 
     const open = Effect.fnUntraced(function* (listen: Listen) {
+      const unixSocket = "socketPath" in listen
+      const listener = makeNodeListener({ dataPlane, app, guard: options.guard, unixSocket })
       const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0 }, listener)
       server.on("clientError", answerMalformed)
-      if ("socketPath" in listen) yield* Effect.ignore(fs.remove(listen.socketPath, { force: true }))
-      return yield* Effect.acquireRelease(
-        Effect.gen(function* () {
-          const port = yield* bind(server, listen)
-          if ("socketPath" in listen) yield* Effect.orDie(fs.chmod(listen.socketPath, 0o600))
-          return port
-        }),
-        () => Effect.flatMap(drainTimeout, (timeout) => drain(server, timeout)),
-      )
-    })
+      drains.push(watchConnections(server))
+      if (unixSocket) yield* Effect.ignore(fs.remove(listen.socketPath, { force: true }))
+      const port = yield* bind(server, listen)
+      if (unixSocket) yield* Effect.orDie(fs.chmod(listen.socketPath, 0o600))
+      return port
+    }, Effect.uninterruptible)
 
     const ports = yield* Effect.forEach(options.listen, open)
     yield* readiness.ready

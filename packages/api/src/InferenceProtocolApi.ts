@@ -12,6 +12,9 @@ const failure = <const Status extends number>(status: Status) =>
 
 export const InferenceProtocolBadRequest = failure(400)
 export const InferenceProtocolNotFound = failure(404)
+export const InferenceProtocolTooLarge = failure(413)
+export const InferenceProtocolUnsupportedMediaType = failure(415)
+export const InferenceProtocolInternal = failure(500)
 export const InferenceProtocolUnavailable = failure(503)
 
 const Shape = Schema.Array(Schema.Int)
@@ -77,7 +80,14 @@ const ready = {
 const infer = {
   payload: InferRequest,
   success: InferResponse,
-  error: [InferenceProtocolBadRequest, InferenceProtocolNotFound, InferenceProtocolUnavailable],
+  error: [
+    InferenceProtocolBadRequest,
+    InferenceProtocolNotFound,
+    InferenceProtocolTooLarge,
+    InferenceProtocolUnsupportedMediaType,
+    InferenceProtocolInternal,
+    InferenceProtocolUnavailable,
+  ],
 }
 
 export class InferenceProtocolApi extends HttpApiGroup.make("inferenceProtocol")

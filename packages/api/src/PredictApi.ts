@@ -6,6 +6,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import {
   BadRequestProblem,
+  InternalProblem,
   InvalidInputsProblem,
   InvalidRequestProblem,
   ModelNotFoundProblem,
@@ -57,6 +58,7 @@ export class PredictApi extends HttpApiGroup.make("predict")
         InvalidRequestProblem,
         InvalidInputsProblem,
         RunFailedProblem,
+        InternalProblem,
         UnavailableProblem,
       ],
     }).annotate(OpenApi.Summary, "Run a model"),

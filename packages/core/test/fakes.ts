@@ -32,6 +32,7 @@ export class FakeRuntime {
   /** Files. */
   readonly trials: Array<string> = []
   load: (digest: string) => Effect.Effect<void, RuntimeError> = () => Effect.void
+  release: (digest: string) => Effect.Effect<void> = () => Effect.void
   trial: (file: string) => Effect.Effect<void, RuntimeError> = () => Effect.void
   run: LoadedModel["run"] = () => Promise.resolve({ outputs: {}, queueMs: 1, computeMs: 2 })
 
@@ -40,7 +41,12 @@ export class FakeRuntime {
       const digest = file.slice(-64)
       this.loads.push(digest)
       yield* this.load(digest)
-      yield* Effect.addFinalizer(() => Effect.sync(() => this.released.push(digest)))
+      yield* Effect.addFinalizer(() =>
+        Effect.andThen(
+          this.release(digest),
+          Effect.sync(() => this.released.push(digest)),
+        ),
+      )
       const run: LoadedModel["run"] = (inputs, outputs, signal) => this.run(inputs, outputs, signal)
       return { run }
     }),

@@ -7,11 +7,11 @@ import { layerModels } from "./handlers/models.ts"
 import { layerPredict } from "./handlers/predict.ts"
 import { layerSystem } from "./handlers/system.ts"
 import { layerVersions } from "./handlers/versions.ts"
-import { layerFallback, layerRequestProblems } from "./requestProblems.ts"
+import { docsPath, layerFallback, layerRequestProblems, openapiPath } from "./requestProblems.ts"
 
 export const layerRoutes = Layer.mergeAll(
-  HttpApiBuilder.layer(ForgeApi, { openapiPath: "/openapi.json" }),
-  HttpApiSwagger.layer(ForgeApi, { path: "/docs" }),
+  HttpApiBuilder.layer(ForgeApi, { openapiPath }),
+  HttpApiSwagger.layer(ForgeApi, { path: docsPath }),
   layerFallback,
 ).pipe(
   Layer.provide([layerSystem, layerModels, layerVersions, layerPredict, layerInferenceProtocol]),

@@ -75,16 +75,29 @@ export const layerRequestProblems = Layer.succeed(RequestProblems, (httpEffect) 
   ).pipe(Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxManagementBytes))),
 )
 
+/** Where the contract itself can be read. */
+export const openapiPath = "/openapi.json"
+export const docsPath = "/docs"
+
 /** Methods by path, for telling an unknown path from a wrong method. */
 const endpoints = (() => {
-  const paths: Array<{ readonly pattern: RegExp; readonly method: string }> = []
+  const paths: Array<{ readonly pattern: RegExp; readonly methods: ReadonlyArray<string> }> = []
+  const add = (path: string, method: string) => {
+    const pattern = path
+      .replace(/\/$/, "")
+      .replaceAll(".", "\\.")
+      .replaceAll(/:[^/]+/g, "[^/]+")
+    // The router answers HEAD wherever it answers GET.
+    paths.push({
+      pattern: new RegExp(`^${pattern}/?$`),
+      methods: method === "GET" ? ["GET", "HEAD"] : [method],
+    })
+  }
   HttpApi.reflect(ForgeApi, {
     onGroup: () => {},
-    onEndpoint: ({ endpoint }) => {
-      const pattern = endpoint.path.replace(/\/$/, "").replaceAll(/:[^/]+/g, "[^/]+")
-      paths.push({ pattern: new RegExp(`^${pattern}/?$`), method: endpoint.method })
-    },
+    onEndpoint: ({ endpoint }) => add(endpoint.path, endpoint.method),
   })
+  for (const path of [openapiPath, docsPath]) add(path, "GET")
   return paths
 })()
 
@@ -93,14 +106,15 @@ const pathOf = (url: string) => url.split(/[?#]/, 1)[0] ?? ""
 const unrouted = (request: HttpServerRequest.HttpServerRequest) => {
   const path = pathOf(request.url)
   const allowed = [
-    ...new Set(endpoints.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)),
+    ...new Set(endpoints.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods)),
   ]
+  // A path that matches here and not in the router has a segment that the router can't take: undecodable, too long.
+  const missing = allowed.length === 0 || allowed.includes(request.method)
   const allow = allowed.join(", ")
-  const problem: Problem =
-    allowed.length === 0
-      ? new NotFoundProblem({ detail: "There is nothing at this path. The API is described at /docs" })
-      : new MethodNotAllowedProblem({ detail: `${request.method} is not supported here: use ${allow}` })
-  return inTheStyleOf(path, problem, allowed.length === 0 ? undefined : { allow })
+  const problem: Problem = missing
+    ? new NotFoundProblem({ detail: "There is nothing at this path. The API is described at /docs" })
+    : new MethodNotAllowedProblem({ detail: `${request.method} is not supported here: use ${allow}` })
+  return inTheStyleOf(path, problem, missing ? undefined : { allow })
 }
 
 /** V2 has its own body for failures. */

@@ -1,5 +1,5 @@
 /** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { ForgeConfig, Inference, layerArtifactStoreLocal, Registry, type Settings } from "@modelforge/core"
 import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
 import { EmbeddedPostgres, layerEmbedded, layer as layerPostgres } from "@modelforge/postgres"

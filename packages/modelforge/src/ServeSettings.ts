@@ -24,7 +24,8 @@ export const serveFlags = {
     Flag.withDefault("127.0.0.1"),
   ),
   port: Flag.Int("port").pipe(
-    Flag.withFallbackConfig(Config.Int("MODELFORGE_PORT").pipe(Config.orElse(() => Config.Int("PORT")))),
+    Flag.withFallbackConfig(Config.Int("MODELFORGE_PORT")),
+    Flag.withFallbackConfig(Config.Int("PORT")),
     Flag.withDescription(
       "Port to listen on, 0 for any that is free. Default: 8080 (environment: MODELFORGE_PORT, PORT)",
     ),
@@ -67,11 +68,14 @@ export const serveFlags = {
   graceSeconds: Flag.Int("grace-seconds").pipe(
     Flag.withFallbackConfig(Config.Int("MODELFORGE_GRACE_SECONDS")),
     Flag.withDescription(
-      "After SIGTERM, how long to serve on while /readyz says 503. Default: 0, in production 5 (environment: MODELFORGE_GRACE_SECONDS)",
+      "After SIGTERM, how long to serve on while /readyz says 503. Default: 0 (environment: MODELFORGE_GRACE_SECONDS)",
     ),
     Flag.optional,
   ),
-  examples: Flag.Boolean("examples").pipe(Flag.withDescription("Register the three example models")),
+  examples: Flag.Boolean("examples").pipe(
+    Flag.withDescription("Register the three example models"),
+    Flag.withDefault(false),
+  ),
 }
 
 export interface ServeFlags {
@@ -99,9 +103,7 @@ export interface ServeSettings {
   readonly examples: boolean
 }
 
-const environment = Config.Literals(["development", "production"], "ENVIRONMENT").pipe(
-  Config.withDefault("development"),
-)
+const environment = Config.String("ENVIRONMENT").pipe(Config.withDefault("development"))
 
 const refuse = (setting: string, detail: string) => Effect.fail(new InvalidSetting({ setting, detail }))
 
@@ -109,10 +111,13 @@ const artifactsDirectory = (url: string) => {
   if (url.startsWith("s3:"))
     return refuse("--artifacts", "S3 storage is not there yet: use file:/a/folder, or leave it out")
   const path = url.startsWith("file:") ? url.slice("file:".length).replace(/^\/\/(?=\/)/, "") : ""
-  return path === ""
+  const decoded = decodeComponent(path)
+  return Option.isNone(decoded) || decoded.value === ""
     ? refuse("--artifacts", `"${url}" is not a storage: use file:/a/folder`)
-    : Effect.succeed(decodeURIComponent(path))
+    : Effect.succeed(decoded.value)
 }
+
+const decodeComponent = Option.liftThrowable(decodeURIComponent)
 
 const inRange = (flag: string, value: number, minimum: number, maximum: number) =>
   value >= minimum && value <= maximum
@@ -121,18 +126,20 @@ const inRange = (flag: string, value: number, minimum: number, maximum: number) 
 
 /** Holds the settings against each other, and against what this version can do. */
 export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
-  const production = (yield* environment) === "production"
+  const mode = yield* environment
   // Keys come with access control; until then nobody outside this machine may be let in.
   if (!isLoopbackHost(flags.host))
     return yield* refuse(
       "--host",
       `${flags.host} can be reached from other machines, and this version knows no keys yet: use 127.0.0.1 and put a proxy that authenticates in front`,
     )
-  if (production)
+  if (mode === "production")
     return yield* refuse(
       "ENVIRONMENT",
       "in production every request needs a key, and this version knows none yet: use development, on this machine only",
     )
+  if (mode !== "development")
+    return yield* refuse("ENVIRONMENT", `"${mode}" is unknown: it is development or production`)
   if (Option.isSome(flags.redisUrl))
     yield* Effect.logWarning("A Redis URL is set, but nothing in this version uses Redis")
   const settings: ServeSettings = {

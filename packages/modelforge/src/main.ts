@@ -2,9 +2,9 @@
 /** The `modelforge` command. */
 import { createRequire } from "node:module"
 import { constants } from "node:os"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit, Logger, Predicate, Runtime } from "effect"
-import { Command } from "effect/cli"
+import { CliOutput, Command } from "effect/cli"
 import { resolveSettings, serveFlags } from "./ServeSettings.ts"
 import { serve } from "./serve.ts"
 
@@ -24,6 +24,23 @@ const modelforge = Command.make("modelforge").pipe(
   Command.withSubcommands([serveCommand]),
 )
 
+/** The CLI speaks of flags only, also where the value came from a variable. */
+const describeUsage = ({ message }: Error) =>
+  message
+    .replaceAll(/\s+/g, " ")
+    .replace(/^Invalid value for flag \S+ "config"\. Expected: SchemaError\((.*) at \["(\w+)"\]\)$/, "$2: $1")
+
+/** What is wrong with flags or variables, in one line: the whole help would bury it. */
+const layerPresenter = CliOutput.layerPresenter({
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Effect.sync(() => {
+          const problems = event.errors.map(describeUsage).join("; ")
+          process.stderr.write(`modelforge: ${problems} (see ${event.commandPath.join(" ")} --help)\n`)
+        })
+      : CliOutput.defaultPresenter.present(event),
+})
+
 /** One line for a failure that has a message for people; all there is for one that should not happen. */
 const report = (cause: Cause.Cause<unknown>): number => {
   const error = Cause.squash(cause)
@@ -42,7 +59,7 @@ const report = (cause: Cause.Cause<unknown>): number => {
 
 Effect.runFork(
   Command.run(modelforge, { version }).pipe(
-    Effect.provide(NodeServices.layer),
+    Effect.provide([NodeServices.layer, layerPresenter]),
     // Standard output has the lines people and scripts wait for; everything else goes beside it.
     Effect.provideService(Logger.LogToStderr, true),
   ),

@@ -1,5 +1,5 @@
 /** `modelforge serve`: the engine behind a standalone server, from settings to the last signal. */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { wineInputs } from "@modelforge/example-models"
 import { DataPlane, ServerReadiness, ServerVersion } from "@modelforge/http"
 import { openModeRefusal } from "@modelforge/http/node"

@@ -85,7 +85,6 @@ const make = Effect.fnUntraced(function* (folder: string) {
           .open(file, { flag: "wx", mode: 0o600 })
           .pipe(Effect.mapError(failed("stage")))
         yield* Stream.runForEach(bytes, (chunk) => {
-          if (chunk.length === 0) return Effect.void // writing nothing counts as a write that failed
           size += chunk.length
           if (size > maxBytes)
             return Effect.fail(new ArtifactError({ reason: new ArtifactTooLarge({ limit: maxBytes }) }))

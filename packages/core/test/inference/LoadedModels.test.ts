@@ -210,6 +210,20 @@ it.effect("closing answers who waits before a load that can't be interrupted has
   }),
 )
 
+it.effect("closing releases models side by side: one that is slow to end its runs holds up no other", () =>
+  Effect.gen(function* () {
+    const { runtime, models, close } = yield* open
+    yield* loaded(models, a)
+    yield* loaded(models, b)
+    const both = yield* Deferred.make<void>()
+    let releasing = 0
+    runtime.release = () =>
+      Effect.suspend(() => (++releasing === 2 ? Deferred.succeed(both, undefined) : Deferred.await(both)))
+    yield* close
+    assert.sameMembers(runtime.released, [a, b])
+  }),
+)
+
 it.effect("a failure that nobody waits for any more is no unhandled rejection", () =>
   Effect.gen(function* () {
     const { runtime, models, close } = yield* open

@@ -162,7 +162,7 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
     const infer = async (request: DataPlaneRequest, id: string): Promise<DataPlaneResponse> => {
       const since = performance.now()
       const to = route(request.route.model, request.route.version)
-      const members = readInfer(parseBody(request.body).exactFor(to.signature))
+      const members = readInfer(parseBody(request.body, true).exactFor(to.signature))
       const prediction = await inference.run(to, members.inputs, members.outputs, request.signal)
       return answer(prediction, since, id, () => writeInfer(to, prediction, members.id))
     }

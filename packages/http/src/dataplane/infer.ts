@@ -4,6 +4,7 @@ import {
   Datatype,
   describeValue,
   fromElements,
+  isSize,
   type Prediction,
   type Route,
   type Tensor,
@@ -29,10 +30,13 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const given = (value: unknown): boolean => value !== undefined && value !== null
 
 const readShape = (value: unknown, path: string): ReadonlyArray<number> => {
-  if (!Array.isArray(value) || !value.every((size) => Number.isSafeInteger(size) && size >= 0))
+  if (!Array.isArray(value))
+    throw refuse(`${path}.shape`, `expected an array of sizes, got ${describeValue(value)}`)
+  const odd = value.findIndex((size) => !isSize(size))
+  if (odd !== -1)
     throw refuse(
-      `${path}.shape`,
-      `expected an array of sizes, none negative, got ${JSON.stringify(value)?.slice(0, 80)}`,
+      `${path}.shape[${odd}]`,
+      `expected a size, an integer from 0, got ${describeValue(value[odd])}`,
     )
   return value
 }
@@ -41,7 +45,7 @@ const readInput = (input: unknown, path: string): { name: string; tensor: Tensor
   if (!isRecord(input)) throw refuse(path, `expected an object, got ${describeValue(input)}`)
   const { name, datatype, data, parameters } = input
   if (!Predicate.isString(name)) throw refuse(`${path}.name`, `expected a string, got ${describeValue(name)}`)
-  const at = `inputs.${name}`
+  const at = `inputs.${name.slice(0, 80)}`
   if (!isDatatype(datatype))
     throw refuse(
       `${at}.datatype`,
@@ -63,7 +67,10 @@ const readInputs = (inputs: unknown): Readonly<Record<string, Tensor>> => {
   const tensors: Record<string, Tensor> = Object.create(null)
   for (const [index, input] of inputs.entries()) {
     const { name, tensor } = readInput(input, `inputs[${index}]`)
-    if (name in tensors) throw refuse(`inputs.${name}`, `input "${name}" already exists in request`)
+    if (name in tensors) {
+      const shown = name.slice(0, 80)
+      throw refuse(`inputs.${shown}`, `input "${shown}" already exists in request`)
+    }
     tensors[name] = tensor
   }
   return tensors

@@ -15,24 +15,29 @@ const refuse = (path: string, message: string) =>
 
 /** Checked by hand: a schema would walk and copy what may be megabytes of numbers. */
 export const readPredict = (body: unknown): PredictMembers => {
-  if (!Predicate.isObject(body))
+  if (!Predicate.isObject(body) || Array.isArray(body))
     throw refuse("body", `expected an object with the member "inputs", got ${describeValue(body)}`)
   const { inputs, outputs, version } = body as Record<string, unknown>
   if (!Predicate.isObject(inputs) || Array.isArray(inputs))
     throw refuse("inputs", `expected an object of input names and values, got ${describeValue(inputs)}`)
-  if (outputs !== undefined && outputs !== null && !isNames(outputs))
-    throw refuse("outputs", `expected an array of output names, got ${describeValue(outputs)}`)
   if (version !== undefined && version !== null && !isVersion(version))
     throw refuse("version", `expected a version number or an alias, got ${describeValue(version)}`)
   return {
     inputs: inputs as Readonly<Record<string, unknown>>,
-    outputs: isNames(outputs) ? outputs : [],
+    outputs: readOutputs(outputs),
     version: isVersion(version) ? String(version) : undefined,
   }
 }
 
-const isNames = (value: unknown): value is ReadonlyArray<string> =>
-  Array.isArray(value) && value.every(Predicate.isString)
+const readOutputs = (outputs: unknown): ReadonlyArray<string> => {
+  if (outputs === undefined || outputs === null) return []
+  if (!Array.isArray(outputs))
+    throw refuse("outputs", `expected an array of output names, got ${describeValue(outputs)}`)
+  const odd = outputs.findIndex((name) => !Predicate.isString(name))
+  if (odd !== -1)
+    throw refuse(`outputs[${odd}]`, `expected an output's name, got ${describeValue(outputs[odd])}`)
+  return outputs
+}
 
 const isVersion = (value: unknown): value is string | number =>
   Predicate.isString(value) || (Predicate.isNumber(value) && Number.isInteger(value))

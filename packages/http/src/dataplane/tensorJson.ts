@@ -2,7 +2,8 @@
 import { RunFailedProblem } from "@modelforge/api"
 import { fromBF16, fromFP16, type Tensor } from "@modelforge/core"
 
-const utf8 = new TextDecoder("utf-8", { fatal: true })
+/** A leading U+FEFF is a character like any other. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 const bytesText = (element: Uint8Array, name: string): string => {
   try {

@@ -5,8 +5,10 @@
 import type { RequestHeaders } from "../dataplane/DataPlane.ts"
 
 export interface Arrival {
-  /** Address of the peer; undefined on a Unix socket, which file permissions guard. */
+  /** Address of the peer; undefined on a Unix socket, and on TCP when the peer has left already. */
   readonly peer: string | undefined
+  /** The request came by a Unix socket, which file permissions guard. */
+  readonly unixSocket: boolean
   readonly headers: RequestHeaders
 }
 
@@ -25,9 +27,10 @@ const single = (value: string | ReadonlyArray<string> | undefined): string | und
   typeof value === "string" ? value : value?.join(", ")
 
 /** Why a request is refused in open mode; undefined when it may pass. */
-export const openModeRefusal = ({ peer, headers }: Arrival): string | undefined => {
-  if (peer === undefined) return undefined
-  if (!isLoopbackAddress(peer)) return "This server answers requests from its own machine only"
+export const openModeRefusal = ({ peer, unixSocket, headers }: Arrival): string | undefined => {
+  if (unixSocket) return undefined
+  if (peer === undefined || !isLoopbackAddress(peer))
+    return "This server answers requests from its own machine only"
   const host = single(headers["host"])
   if (host === undefined || !loopbackHost.test(host))
     return "This server answers to localhost and 127.0.0.1 only: the Host header names another"

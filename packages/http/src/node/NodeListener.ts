@@ -16,6 +16,8 @@ export interface NodeListenerOptions {
   readonly app: NodeListener
   /** Why a request is refused; undefined lets it pass. */
   readonly guard: (arrival: Arrival) => string | undefined
+  /** Whether requests come by a Unix socket. Default: false. */
+  readonly unixSocket?: boolean
 }
 
 const send = (response: ServerResponse, { status, headers, body }: DataPlaneResponse) => {
@@ -86,10 +88,10 @@ const serve = async (
 }
 
 export const makeNodeListener =
-  ({ dataPlane, app, guard }: NodeListenerOptions): NodeListener =>
+  ({ dataPlane, app, guard, unixSocket = false }: NodeListenerOptions): NodeListener =>
   (request, response) => {
     const target = request.url ?? "/"
-    const refusal = guard({ peer: request.socket.remoteAddress, headers: request.headers })
+    const refusal = guard({ peer: request.socket.remoteAddress, unixSocket, headers: request.headers })
     if (refusal !== undefined) return refuse(response, forbidden(target, refusal))
     const route = matchRoute(target)
     if (route === undefined) app(request, response)

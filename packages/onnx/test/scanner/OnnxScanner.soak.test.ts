@@ -1,59 +1,18 @@
 /** Damaged and hostile files never do anything but be refused. A seeded slice; in full with MODELFORGE_SOAK=1. */
 import { assert, describe, it } from "@effect/vitest"
-import { exampleBytes, exampleNames } from "../exampleModels.ts"
+import { damagedFile } from "../damagedFile.ts"
 import * as onnx from "../onnxFile.ts"
-import { chunks, type Random, random } from "../random.ts"
+import { chunks, random } from "../random.ts"
 import { outcome } from "./scanning.ts"
 
 const rounds = process.env["MODELFORGE_SOAK"] === "1" ? 20_000 : 150
-
-const files = [
-  ...exampleNames.map(exampleBytes),
-  onnx.loop(10n),
-  onnx.huge([2n]),
-  onnx.identity(onnx.elementType.BYTES, ["a", 3, null]),
-]
-
-const mutate = (file: Uint8Array, { int, pick }: Random): Uint8Array => {
-  const at = int(file.length)
-  switch (int(6)) {
-    case 0: {
-      const copy = Buffer.from(file)
-      for (let flips = 1 + int(8); flips > 0; flips--) {
-        const place = int(copy.length)
-        copy[place] = (copy[place] ?? 0) ^ (1 << int(8))
-      }
-      return copy
-    }
-    case 1:
-      return file.subarray(0, at)
-    case 2:
-      return onnx.concat(file.subarray(0, at), file.subarray(at + int(50)))
-    case 3: {
-      const wild = Uint8Array.from({ length: 1 + int(12) }, () => pick([0, 0x7f, 0x80, 0xff, int(256)]))
-      return onnx.concat(file.subarray(0, at), wild, file.subarray(at))
-    }
-    case 4: {
-      const other = pick(files)
-      const from = int(other.length)
-      return onnx.concat(file.subarray(0, at), other.subarray(from, from + int(2000)), file.subarray(at))
-    }
-    default: {
-      // The structure is at the beginning of a file; most of the rest is weights.
-      const copy = Buffer.from(file)
-      copy[int(Math.min(400, copy.length))] = int(256)
-      return copy
-    }
-  }
-}
 
 describe("OnnxScanner under mutation", () => {
   it("gives a result or a refusal, the same however the file is cut", { timeout: 3_600_000 }, () => {
     const codes = new Map<string, number>()
     for (let seed = 0; seed < rounds; seed++) {
       const generator = random(seed)
-      let file = generator.pick(files)
-      for (let times = 1 + generator.int(3); times > 0; times--) file = mutate(file, generator)
+      const file = damagedFile(generator)
       // Anything else that is thrown is a defect, and fails here.
       const whole = outcome([file])
       assert.deepStrictEqual(outcome(chunks(file, generator)), whole, `seed ${seed}`)

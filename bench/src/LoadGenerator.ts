@@ -1,0 +1,30 @@
+/** The load process, seen from the benchmark. */
+import { Schema } from "effect"
+import { ChildProcess } from "./ChildProcess.ts"
+import { type LoadJob, LoadResult } from "./load/LoadJob.ts"
+
+const decode = Schema.decodeUnknownSync(LoadResult)
+
+/** Far more than any server here answers in the time given. */
+const noLimit = 100_000_000
+
+export class LoadGenerator implements AsyncDisposable {
+  readonly #process: ChildProcess
+
+  private constructor(process: ChildProcess) {
+    this.#process = process
+  }
+
+  static async start(core?: number): Promise<LoadGenerator> {
+    const { child } = await ChildProcess.start({ entry: "load/main.ts", core })
+    return new LoadGenerator(child)
+  }
+
+  async run(job: Omit<LoadJob, "maxRequests"> & { readonly maxRequests?: number }): Promise<LoadResult> {
+    return decode(await this.#process.ask({ maxRequests: noLimit, ...job }))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#process[Symbol.asyncDispose]()
+  }
+}

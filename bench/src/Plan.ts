@@ -1,0 +1,51 @@
+/** How much is measured. */
+
+export const suiteNames = ["small", "heavy", "loop", "memory", "start"] as const
+export type SuiteName = (typeof suiteNames)[number]
+
+export interface Plan {
+  /** Rounds of each comparison. */
+  readonly rounds: number
+  /** Seconds of each measurement in a round, of the small model and of the heavy ones. */
+  readonly smallSeconds: number
+  readonly heavySeconds: number
+  readonly smallConnections: ReadonlyArray<number>
+  readonly heavyConnections: ReadonlyArray<number>
+  /** Seconds of each measurement of the event loop, whose p99 needs many samples. */
+  readonly loopSeconds: number
+  /** Loads and unloads of the 90 MB model. */
+  readonly cycles: number
+  /** Predictions before memory is looked at again. */
+  readonly predictions: number
+  /** Starts of each server. */
+  readonly starts: number
+}
+
+/** One to two minutes. */
+export const quickPlan: Plan = {
+  rounds: 5,
+  smallSeconds: 0.3,
+  heavySeconds: 0.5,
+  smallConnections: [1, 16, 64],
+  heavyConnections: [8],
+  loopSeconds: 2,
+  cycles: 5,
+  predictions: 20_000,
+  starts: 3,
+}
+
+/** About eight minutes. */
+export const defaultPlan: Plan = {
+  rounds: 5,
+  smallSeconds: 1,
+  heavySeconds: 0.7,
+  smallConnections: [1, 16, 64],
+  heavyConnections: [1, 8, 16],
+  loopSeconds: 4,
+  cycles: 50,
+  predictions: 100_000,
+  starts: 5,
+}
+
+/** As the default, with a million predictions. */
+export const fullPlan: Plan = { ...defaultPlan, predictions: 1_000_000 }

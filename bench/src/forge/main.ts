@@ -1,0 +1,32 @@
+/** ModelForge as `modelforge serve` puts it together, with the execution to choose. */
+import { NodeServices } from "@effect/platform-node"
+import { DataPlane, ServerReadiness, ServerVersion } from "@modelforge/http"
+import { openModeRefusal } from "@modelforge/http/node"
+import { ForgeServer } from "@modelforge/server"
+import { Effect, Fiber, Layer, Logger, Schema } from "effect"
+import { layerEngine } from "modelforge"
+import { serveJobs } from "../serveJobs.ts"
+import { ForgeOptions } from "./ForgeOptions.ts"
+
+const options = Schema.decodeUnknownSync(Schema.fromJsonString(ForgeOptions))(process.argv[2])
+
+const layer = ForgeServer.layer({ listen: [{ host: "127.0.0.1", port: 0 }], guard: openModeRefusal }).pipe(
+  Layer.provide(DataPlane.layer),
+  Layer.provide(layerEngine(options)),
+  Layer.provide(ServerReadiness.layer),
+  Layer.provide(Layer.succeed(ServerVersion, "bench")),
+  Layer.provide(NodeServices.layer),
+)
+
+const program = Effect.gen(function* () {
+  const { ports } = yield* ForgeServer
+  serveJobs({ port: ports[0] }, () => Promise.resolve(undefined))
+  return yield* Effect.never
+}).pipe(Effect.provide(layer), Effect.provideService(Logger.LogToStderr, true))
+
+const server = Effect.runFork(program)
+process.on("disconnect", () => void Effect.runPromise(Fiber.interrupt(server)))
+server.addObserver((exit) => {
+  if (exit._tag === "Failure" && process.connected) console.error(exit.cause)
+  process.exit(process.connected ? 1 : 0)
+})

@@ -1,0 +1,13 @@
+/**
+ * The other end of `ChildProcess`: answers the jobs of the benchmark, one after another, and ends with it. Jobs come
+ * over Node's own channel between processes, which carries typed arrays.
+ */
+export const serveJobs = (ready: unknown, job: (message: unknown) => Promise<unknown>): void => {
+  const answer = (message: unknown) =>
+    job(message).then(
+      (done) => process.send?.({ done }),
+      (error: unknown) => process.send?.({ failed: error instanceof Error ? error.message : String(error) }),
+    )
+  process.on("message", (message) => void answer(message))
+  process.send?.({ done: ready })
+}

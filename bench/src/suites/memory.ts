@@ -1,0 +1,80 @@
+/** Whether memory comes back: after loads and unloads of a large model, and after very many predictions. */
+import { setTimeout as sleep } from "node:timers/promises"
+import { ChildProcess } from "../ChildProcess.ts"
+import { contenders, RunningServer } from "../contenders.ts"
+import { LoadGenerator } from "../LoadGenerator.ts"
+import type { CyclesJob, CyclesOptions } from "../memory/CyclesJob.ts"
+import { big, small } from "../models/BenchModel.ts"
+import { processTree } from "../processTree.ts"
+import type { Table } from "../report.ts"
+import { predictRequest, wireBytes } from "../requests.ts"
+import type { Bench, Suite } from "./Suite.ts"
+
+/** An unload is not awaited by the delete that causes it. */
+const settleMs = 1500
+
+const settled = async (pid: number): Promise<number | undefined> => {
+  await sleep(settleMs)
+  return processTree(pid)?.megabytes
+}
+
+const row = (name: string, before: number | undefined, after: number | undefined) => ({
+  "": name,
+  "after ÷ before": before === undefined || after === undefined ? undefined : after / before,
+  "before MB": before,
+  "after MB": after,
+})
+
+/** Before the first of these, the runtime and the compiler have not taken what they keep. */
+const warmCycles = 2
+
+const loadAndUnload = async ({ plan, workspace, progress }: Bench): Promise<Table> => {
+  const file = await workspace.fileOf(big)
+  const rows: Array<ReturnType<typeof row>> = []
+  for (const execution of ["process", "inline"] as const) {
+    progress(`memory: ${plan.cycles} loads of ${big.about}, ${execution}`)
+    const options: CyclesOptions = { file, execution, dataDirectory: await workspace.dataFolder() }
+    const { child } = await ChildProcess.start({ entry: "memory/main.ts", options })
+    await using _ended = child
+    const cycles = (count: number) => child.ask({ cycles: count } satisfies CyclesJob)
+    await cycles(warmCycles)
+    const before = await settled(child.pid)
+    await cycles(plan.cycles)
+    rows.push(row(`library, ${execution}`, before, await settled(child.pid)))
+  }
+  return {
+    title: `Resident memory around ${plan.cycles} × (push, predict, delete) of ${big.about}`,
+    rows,
+    notes: [`before: after ${warmCycles} such cycles; runner processes included, PostgreSQL not`],
+  }
+}
+
+/** The first thousands grow the heap of any server. */
+const warmPredictions = 10_000
+const connections = 16
+const limitSeconds = 600
+
+const manyPredictions = async ({ plan, workspace, progress }: Bench): Promise<Table> => {
+  await using load = await LoadGenerator.start()
+  const request = wireBytes(predictRequest(small, "json"))
+  const rows: Array<ReturnType<typeof row>> = []
+  for (const contender of contenders) {
+    progress(`memory: ${plan.predictions} predictions, ${contender.name}`)
+    await using server = await RunningServer.start(contender, small, workspace)
+    const job = { port: server.port, request, connections, seconds: limitSeconds }
+    await load.run({ ...job, maxRequests: warmPredictions })
+    const before = await settled(server.pid)
+    await load.run({ ...job, maxRequests: plan.predictions })
+    rows.push(row(server.name, before, await settled(server.pid)))
+  }
+  return {
+    title: `Resident memory around ${plan.predictions} predictions of ${small.name}`,
+    rows,
+    notes: [`before: after ${warmPredictions} predictions; runner processes included, PostgreSQL not`],
+  }
+}
+
+export const measureMemory: Suite = async (bench) => [
+  await loadAndUnload(bench),
+  await manyPredictions(bench),
+]

@@ -1,0 +1,181 @@
+/** The OpenAPI document. `vitest run packages/api -u` writes docs/openapi.json anew after a change of the contract. */
+import { assert, describe, expect, it } from "@effect/vitest"
+import { HttpApi, OpenApi } from "effect/http-api"
+import { ForgeApi } from "../src/index.ts"
+
+const document = OpenApi.fromApi(ForgeApi)
+
+/** The document as its readers get it. */
+const parsed: unknown = JSON.parse(JSON.stringify(document))
+
+type Json = Readonly<Record<string, unknown>>
+const object = (value: unknown): Json => {
+  if (typeof value !== "object" || value === null) throw new Error(`not an object: ${JSON.stringify(value)}`)
+  return { ...value }
+}
+const array = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
+
+const operations = Object.entries(object(object(parsed)["paths"])).flatMap(([path, item]) =>
+  Object.entries(object(item)).map(([method, operation]) => ({
+    name: `${method.toUpperCase()} ${path}`,
+    path,
+    operation: object(operation),
+  })),
+)
+
+const endpoints: Array<string> = []
+HttpApi.reflect(ForgeApi, {
+  onGroup: () => {},
+  onEndpoint: ({ endpoint }) =>
+    endpoints.push(`${endpoint.method} ${endpoint.path.replaceAll(/:(\w+)/g, "{$1}")}`),
+})
+
+const responses = (operation: Json) =>
+  Object.entries(object(operation["responses"])).map(([status, response]) => ({
+    status: Number(status),
+    response: object(response),
+    types: Object.keys(object(object(response)["content"] ?? {})),
+  }))
+
+/** Every object within a value, itself included. */
+const within = (value: unknown): ReadonlyArray<Json> => {
+  if (typeof value !== "object" || value === null) return []
+  const inner = Object.values(value).flatMap(within)
+  return Array.isArray(value) ? inner : [object(value), ...inner]
+}
+
+describe("the OpenAPI document", () => {
+  it("is the one in docs", async () => {
+    await expect(`${JSON.stringify(document, null, 2)}\n`).toMatchFileSnapshot("../../../docs/openapi.json")
+  })
+
+  it("is OpenAPI 3.1 with a title and a licence", () => {
+    const { openapi, info } = object(parsed)
+    assert.match(String(openapi), /^3\.1\./)
+    assert.deepInclude(object(info), { title: "ModelForge", version: "1", license: { name: "Apache-2.0" } })
+  })
+
+  it("has every endpoint, and nothing else", () => {
+    assert.sameMembers(
+      operations.map(({ name }) => name),
+      endpoints,
+    )
+    assert.isAbove(endpoints.length, 20)
+  })
+
+  it("names and summarises every operation, each once", () => {
+    for (const { name, operation } of operations) {
+      assert.isString(operation["summary"], name)
+      assert.isAbove(array(operation["tags"]).length, 0, name)
+    }
+    const ids = operations.map(({ operation }) => operation["operationId"])
+    assert.strictEqual(new Set(ids).size, ids.length)
+    assert.notInclude(ids, undefined)
+  })
+
+  it("declares every parameter of every path", () => {
+    for (const { name, path, operation } of operations) {
+      const declared = array(operation["parameters"])
+        .map(object)
+        .filter((parameter) => parameter["in"] === "path")
+        .map((parameter) => {
+          assert.isTrue(parameter["required"], name)
+          assert.isObject(parameter["schema"], name)
+          return parameter["name"]
+        })
+      assert.sameMembers(
+        declared,
+        [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter),
+        name,
+      )
+    }
+  })
+
+  it("describes every answer", () => {
+    for (const { name, operation } of operations) {
+      const all = responses(operation)
+      assert.isTrue(
+        all.some(({ status }) => status < 300),
+        name,
+      )
+      for (const { status, response, types } of all) {
+        assert.isAbove(String(response["description"] ?? "").length, 0, `${name} ${status}`)
+        assert.strictEqual(types.length === 0, status === 204, `${name} ${status}`)
+      }
+    }
+  })
+
+  it("has problems as the failures of /v1, and V2's own failures", () => {
+    for (const { name, path, operation } of operations)
+      for (const { status, types } of responses(operation)) {
+        if (status < 400 || path === "/readyz") continue
+        const expected = path.startsWith("/v2") ? "application/json" : "application/problem+json"
+        assert.deepStrictEqual(types, [expected], `${name} ${status}`)
+      }
+  })
+
+  it("says of every call of /v1 how it fails when the store is away", () => {
+    for (const { name, path, operation } of operations)
+      if (path.startsWith("/v1"))
+        assert.include(
+          responses(operation).map(({ status }) => status),
+          503,
+          name,
+        )
+  })
+
+  it("says of every prediction how it can end", () => {
+    for (const { name, path, operation } of operations) {
+      const expected = {
+        infer: [200, 400, 404, 413, 415, 500, 503],
+        predict: [200, 400, 404, 413, 415, 422, 500, 503],
+      }
+      const plane = /\/(infer|predict)$/.exec(path)?.[1]
+      if (plane === "infer" || plane === "predict")
+        assert.deepStrictEqual(
+          responses(operation).map(({ status }) => status),
+          expected[plane],
+          name,
+        )
+    }
+  })
+
+  it("refers only to what it holds", () => {
+    const root = object(parsed)
+    for (const { $ref } of within(parsed)) {
+      if (typeof $ref !== "string") continue
+      const [start, ...path] = $ref.split("/")
+      assert.strictEqual(start, "#")
+      const target = path.reduce<unknown>((at, key) => object(at)[key], root)
+      assert.isObject(target, $ref)
+    }
+  })
+
+  it("shows the types of problems, whose names are stable", () => {
+    const types = within(parsed)
+      .flatMap((schema) => array(schema["enum"]))
+      .filter((value) => String(value).startsWith("urn:"))
+    assert.sameMembers(
+      [...new Set(types)].map((type) => String(type).replace("urn:modelforge:problem:", "")),
+      [
+        "alias-not-found",
+        "bad-request",
+        "digest-mismatch",
+        "duplicate-version",
+        "internal",
+        "invalid-inputs",
+        "invalid-request",
+        "model-exists",
+        "model-not-found",
+        "run-failed",
+        "too-large",
+        "unavailable",
+        "unsupported-media-type",
+        "unusable-model",
+        "upload-interrupted",
+        "version-conflict",
+        "version-not-found",
+      ],
+    )
+  })
+})

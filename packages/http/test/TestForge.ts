@@ -1,0 +1,223 @@
+/**
+ * A registry and an inference engine behind the HTTP handlers, on a scanner and a runtime that do what a test tells
+ * them, a store in memory and a temporary folder.
+ */
+import { readdir } from "node:fs/promises"
+import { NodeServices } from "@effect/platform-node"
+import {
+  ArtifactStore,
+  ForgeConfig,
+  Inference,
+  type LoadedModel,
+  layerArtifactStoreLocal,
+  layerRegistryStoreMemory,
+  ModelRuntime,
+  type ModelScan,
+  ModelScanner,
+  type ModelSummary,
+  Registry,
+  RegistryError,
+  RegistryStore,
+  type RuntimeError,
+  type Settings,
+  type Signature,
+  StoreUnavailable,
+  UnusableModel,
+} from "@modelforge/core"
+import { Effect, FileSystem, Layer, Logger, Stream } from "effect"
+import { DataPlane } from "../src/dataplane/DataPlane.ts"
+import { ServerReadiness } from "../src/ServerReadiness.ts"
+
+/** What nobody but the operator may see. */
+export const secret = "postgres://user:hunter2@/var/lib/secret"
+
+/** The model of the file `onnx <name> …`. Output `<name>_out` is a copy of input `<name>`. */
+export const signatures: Readonly<Record<string, Signature>> = {
+  floats: {
+    inputs: [{ name: "x", datatype: "FP32", shape: ["batch", 2] }],
+    outputs: [{ name: "x_out", datatype: "FP32", shape: ["batch", 2] }],
+  },
+  long: {
+    inputs: [
+      { name: "x", datatype: "INT64", shape: [-1] },
+      { name: "u", datatype: "UINT64", shape: [-1] },
+    ],
+    outputs: [
+      { name: "x_out", datatype: "INT64", shape: [-1] },
+      { name: "u_out", datatype: "UINT64", shape: [-1] },
+    ],
+  },
+  text: {
+    inputs: [
+      { name: "x", datatype: "BYTES", shape: [-1] },
+      { name: "flag", datatype: "BOOL", shape: [] },
+    ],
+    outputs: [
+      { name: "x_out", datatype: "BYTES", shape: [-1] },
+      { name: "flag_out", datatype: "BOOL", shape: [] },
+    ],
+  },
+}
+
+export const summary: ModelSummary = {
+  irVersion: 10,
+  opsets: { "ai.onnx": 21 },
+  producer: "a test",
+  parameters: 1,
+  nodes: 1,
+  operators: { Identity: 1 },
+  metadata: { author: "nobody" },
+  docString: "says nothing",
+}
+
+/** Takes files that begin with `onnx <name>`; refuses `external` as soon as it comes. */
+const layerScanner = Layer.succeed(ModelScanner, {
+  start: Effect.sync((): ModelScan => {
+    let head = ""
+    const refuse = (code: string, detail: string) => Effect.fail(new UnusableModel({ code, detail }))
+    return {
+      push: (chunk) => {
+        if (head.length < 100) head += new TextDecoder().decode(chunk.subarray(0, 100))
+        return head.includes("external")
+          ? refuse("external-data", "The weights are in other files")
+          : Effect.void
+      },
+      finish: Effect.suspend(() => {
+        const [, name = ""] = /^onnx (\w+)/.exec(head) ?? []
+        const signature = signatures[name]
+        return signature === undefined
+          ? refuse("not-onnx", "The file is not an ONNX model")
+          : Effect.succeed({ signature, summary })
+      }),
+    }
+  }),
+})
+
+const copyInputs: LoadedModel["run"] = async (inputs, names) => ({
+  outputs: Object.fromEntries(
+    names.flatMap((name) => {
+      const tensor = inputs[name.replace(/_out$/, "")]
+      return tensor === undefined ? [] : [[name, tensor]]
+    }),
+  ),
+  queueMs: 0.5,
+  computeMs: 2,
+})
+
+/** How the store answers. */
+type StoreMood = "up" | "down" | "broken"
+
+export class TestForge {
+  /** What a run does; copies inputs to outputs unless a test says otherwise. */
+  run: LoadedModel["run"] = copyInputs
+  load: Effect.Effect<void, RuntimeError> = Effect.void
+  trial: Effect.Effect<void, RuntimeError> = Effect.void
+  store: StoreMood = "up"
+  /** Bytes that were read from stored artifacts. */
+  downloaded = 0
+  /** What was logged. */
+  readonly logs: Array<string> = []
+  readonly directory: string
+  readonly layer
+  constructor(directory: string, settings: Partial<Settings>) {
+    this.directory = directory
+    const layerStores = Layer.merge(
+      this.#layerMoodyStore.pipe(Layer.provide(layerRegistryStoreMemory)),
+      this.#layerCountedArtifacts.pipe(Layer.provide(layerArtifactStoreLocal(directory))),
+    )
+    this.layer = Layer.fresh(
+      Layer.merge(DataPlane.layer, ServerReadiness.layer).pipe(
+        Layer.provideMerge(Inference.layer),
+        Layer.provideMerge(Registry.layer),
+        Layer.provide([layerStores, layerScanner, this.#layerRuntime]),
+        Layer.provideMerge(ForgeConfig.layer(settings)),
+        Layer.provide(NodeServices.layer),
+        Layer.provideMerge(this.#layerLogs),
+      ),
+    )
+  }
+
+  /** Names of files that are being received, and digests of those stored. */
+  async files(): Promise<{
+    readonly staging: ReadonlyArray<string>
+    readonly stored: ReadonlyArray<string>
+  }> {
+    const stored = await readdir(`${this.directory}/sha256`, { recursive: true })
+    return {
+      staging: await readdir(`${this.directory}/staging`),
+      stored: stored.map((file) => file.slice(-64)).filter((name) => name.length === 64),
+    }
+  }
+
+  readonly #layerCountedArtifacts = Layer.effect(
+    ArtifactStore,
+    ArtifactStore.useSync((store) => ({
+      ...store,
+      read: (digest) =>
+        Stream.tap(store.read(digest), (chunk) =>
+          Effect.sync(() => {
+            this.downloaded += chunk.length
+          }),
+        ),
+    })),
+  )
+
+  readonly #layerLogs = Logger.layer([
+    Logger.make(({ message, cause }) => {
+      this.logs.push(`${[message].flat().map(String).join(" ")} ${String(cause)}`)
+    }),
+  ])
+
+  readonly #layerRuntime = Layer.succeed(ModelRuntime, {
+    load: () =>
+      Effect.suspend(() =>
+        Effect.as(this.load, {
+          run: (...args: Parameters<LoadedModel["run"]>) => this.run(...args),
+        }),
+      ),
+    trial: () => Effect.suspend(() => this.trial),
+  })
+
+  readonly #inMood = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.suspend((): Effect.Effect<A, E | RegistryError, R> => {
+      if (this.store === "up") return effect
+      const cause = new Error(secret)
+      return this.store === "broken"
+        ? Effect.die(cause)
+        : Effect.fail(new RegistryError({ reason: new StoreUnavailable({ operation: "ask", cause }) }))
+    })
+
+  readonly #layerMoodyStore = Layer.effect(
+    RegistryStore,
+    RegistryStore.useSync((store) =>
+      RegistryStore.of({
+        insertModel: (draft) => this.#inMood(store.insertModel(draft)),
+        findModel: (name) => this.#inMood(store.findModel(name)),
+        listModels: (filter, window) => this.#inMood(store.listModels(filter, window)),
+        updateModel: (name, change) => this.#inMood(store.updateModel(name, change)),
+        deleteModel: (name) => this.#inMood(store.deleteModel(name)),
+        insertVersion: (draft) => this.#inMood(store.insertVersion(draft)),
+        findVersion: (model, version) => this.#inMood(store.findVersion(model, version)),
+        findDigest: (model, digest) => this.#inMood(store.findDigest(model, digest)),
+        listVersions: (model, window) => this.#inMood(store.listVersions(model, window)),
+        listValidating: this.#inMood(store.listValidating),
+        settleVersion: (model, version, verdict) =>
+          this.#inMood(store.settleVersion(model, version, verdict)),
+        describeVersion: (model, version, description) =>
+          this.#inMood(store.describeVersion(model, version, description)),
+        deleteVersion: (model, version) => this.#inMood(store.deleteVersion(model, version)),
+        setAlias: (model, alias, version) => this.#inMood(store.setAlias(model, alias, version)),
+        deleteAlias: (model, alias) => this.#inMood(store.deleteAlias(model, alias)),
+        listRoutes: this.#inMood(store.listRoutes),
+        findRoutes: (model) => this.#inMood(store.findRoutes(model)),
+      }),
+    ),
+  )
+}
+
+/** A forge of its own for one test, on a folder that goes with the scope. */
+export const makeForge = (settings: Partial<Settings> = {}) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    return new TestForge(yield* fs.makeTempDirectoryScoped({ prefix: "modelforge-test-" }), settings)
+  }).pipe(Effect.provide(NodeServices.layer), Effect.orDie)

@@ -1,0 +1,106 @@
+/** The data plane on an inference engine that does what a test tells it. */
+import {
+  checkInputs,
+  Digest,
+  ForgeConfig,
+  Inference,
+  InferenceError,
+  InvalidInputs,
+  ModelName,
+  type Prediction,
+  type Settings,
+  type Signature,
+  VersionNumber,
+} from "@modelforge/core"
+import { Effect, Layer, Logger, Result } from "effect"
+import { DataPlane, type DataPlaneHandler, type DataPlaneResponse } from "../../src/dataplane/DataPlane.ts"
+import type { DataRoute } from "../../src/dataplane/routes.ts"
+
+export const signature: Signature = {
+  inputs: [{ name: "x", datatype: "FP32", shape: ["batch", 2] }],
+  outputs: [{ name: "y", datatype: "FP32", shape: ["batch", 2] }],
+}
+
+export type Reason = InferenceError["reason"]
+
+export class FakeInference {
+  signature: Signature = signature
+  /** Why there is no route. */
+  noRoute: Reason | undefined
+  /** What a run gives; by default its inputs, named as the outputs. */
+  run: Inference["Service"]["run"] = async (route, inputs) => ({
+    version: route.version,
+    outputs: Object.fromEntries(
+      Object.values(inputs).map((tensor, index) => [route.signature.outputs[index]?.name ?? "", tensor]),
+    ),
+    cache: "bypass",
+    queueMs: 0.25,
+    computeMs: 1.5,
+  })
+  /** What was asked for: `model` or `model/version`. */
+  readonly routed: Array<string> = []
+  readonly signals: Array<AbortSignal | undefined> = []
+  readonly logs: Array<string> = []
+
+  readonly #layerInference = Layer.succeed(Inference, {
+    route: (model, version) => {
+      this.routed.push(version === undefined ? model : `${model}/${version}`)
+      return this.noRoute === undefined
+        ? Result.succeed({
+            model: ModelName.make("digits"),
+            version: VersionNumber.make(3),
+            digest: Digest.make("0".repeat(64)),
+            signature: this.signature,
+          })
+        : Result.fail(new InferenceError({ reason: this.noRoute }))
+    },
+    run: async (route, inputs, outputs, signal): Promise<Prediction> => {
+      this.signals.push(signal)
+      const [issue, ...more] = checkInputs(route.signature, inputs, outputs)
+      if (issue !== undefined)
+        throw new InferenceError({
+          reason: new InvalidInputs({ model: route.model, issues: [issue, ...more] }),
+        })
+      return this.run(route, inputs, outputs, signal)
+    },
+    predict: () => Effect.die(new Error("not on the way of a prediction over HTTP")),
+  })
+
+  readonly #layerLogs = Logger.layer([
+    Logger.make(({ message }) => {
+      this.logs.push([message].flat().map(String).join(" "))
+    }),
+  ])
+
+  dataPlane(settings: Partial<Settings> = {}) {
+    return Effect.map(
+      Layer.build(
+        DataPlane.layer.pipe(
+          Layer.provide([this.#layerInference, ForgeConfig.layer(settings), this.#layerLogs]),
+          Layer.fresh,
+        ),
+      ),
+      (context) => DataPlane.pipe(Effect.provide(context), Effect.runSync),
+    )
+  }
+}
+
+export const predictRoute: DataRoute = { kind: "predict", model: "digits", version: undefined }
+export const inferRoute: DataRoute = { kind: "infer", model: "digits", version: undefined }
+
+export interface Ask {
+  readonly route?: DataRoute
+  readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>>
+  readonly signal?: AbortSignal
+}
+
+/** Hands a request to the data plane; a body that is no text or bytes is sent as JSON. */
+export const ask = (
+  dataPlane: DataPlaneHandler,
+  body: unknown,
+  { route = predictRoute, headers = {}, signal = new AbortController().signal }: Ask = {},
+): Promise<DataPlaneResponse> => {
+  const text = typeof body === "string" ? body : JSON.stringify(body)
+  const bytes = body instanceof Uint8Array ? body : new TextEncoder().encode(text)
+  return dataPlane.handle({ route, headers, body: bytes, signal })
+}

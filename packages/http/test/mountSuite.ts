@@ -1,0 +1,176 @@
+/** What every host that mounts ModelForge must answer. One cut through the contract; the details are tested once. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
+import { paths } from "./endpoints.ts"
+import { body, isProblem, isV2Error } from "./handlers/problems.ts"
+import { json, type Mount, onnx, upload, withModel } from "./Mount.ts"
+import { secret } from "./TestForge.ts"
+
+const predict = json({ inputs: { x: [[1, 2]] } })
+const infer = json({ inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }] })
+
+/** Paths that the data plane answers, or would. */
+const isDataPlane = (path: string) => /\/(?:predict|infer)$/.test(path)
+
+export const mountSuite = (
+  host: string,
+  open: (settings?: { readonly maxRequestBytes: number }) => Effect.Effect<Mount, never, Scope.Scope>,
+) =>
+  describe(`mounted on ${host}`, () => {
+    it.effect("a model is uploaded, predicts on both planes, and comes back as it was", () =>
+      Effect.gen(function* () {
+        const mount = yield* open()
+        const made = yield* mount.call("/v1/models/digits/versions?create=true", upload(onnx()))
+        assert.strictEqual(made.status, 201, made.text)
+        const answer = yield* mount.call("/v1/models/digits/predict", predict)
+        assert.strictEqual(answer.status, 200, answer.text)
+        assert.deepStrictEqual(body(answer)["outputs"], { x_out: [[1, 2]] })
+        const answerV2 = yield* mount.call("/v2/models/digits/infer", infer)
+        assert.deepStrictEqual(answerV2.json, {
+          model_name: "digits",
+          model_version: "1",
+          outputs: [{ name: "x_out", datatype: "FP32", shape: [1, 2], data: [1, 2] }],
+        })
+        for (const { headers } of [answer, answerV2]) {
+          assert.strictEqual(headers.get("content-type"), "application/json")
+          assert.strictEqual(headers.get("modelforge-model-version"), "1")
+          assert.strictEqual(headers.get("modelforge-cache"), "bypass")
+          assert.match(
+            headers.get("server-timing") ?? "",
+            /^queue;dur=[\d.]+, compute;dur=[\d.]+, total;dur=[\d.]+$/,
+          )
+          assert.isAbove((headers.get("x-request-id") ?? "").length, 0)
+        }
+        const download = yield* mount.call("/v1/models/digits/versions/1/artifact")
+        assert.strictEqual(download.text, onnx())
+      }),
+    )
+
+    it.effect("a form with a file is an upload too", () =>
+      Effect.gen(function* () {
+        const { call } = yield* open()
+        const form = new FormData()
+        form.append("file", new Blob([onnx("text")]), "model.onnx")
+        const made = yield* call("/v1/models/digits/versions?create=true", { method: "POST", body: form })
+        assert.strictEqual(made.status, 201, made.text)
+      }),
+    )
+
+    it.effect("the request's id comes back", () =>
+      Effect.gen(function* () {
+        const mount = yield* open()
+        yield* withModel(mount, "digits")
+        for (const [path, init] of [
+          ["/v1/models/digits/predict", predict],
+          ["/v2/models/digits/infer", infer],
+        ] as const) {
+          const headers = { ...init.headers, "x-request-id": "abc" }
+          assert.strictEqual(
+            (yield* mount.call(path, { ...init, headers })).headers.get("x-request-id"),
+            "abc",
+          )
+        }
+      }),
+    )
+
+    it.effect("failures have each plane's own body", () =>
+      Effect.gen(function* () {
+        const mount = yield* open()
+        yield* withModel(mount, "digits")
+        isProblem(yield* mount.call("/v1/models/nope/predict", predict), 404, "model-not-found")
+        isV2Error(yield* mount.call("/v2/models/nope/infer", infer), 404, /"nope"/)
+        isProblem(yield* mount.call("/v1/models/digits/predict", json({ inputs: {} })), 422, "invalid-inputs")
+        isV2Error(yield* mount.call("/v2/models/digits/infer", json({ inputs: [] })), 400, /inputs\.x/)
+        const form = { method: "POST", body: new URLSearchParams({ inputs: "{}" }) }
+        isProblem(yield* mount.call("/v1/models/digits/predict", form), 415, "unsupported-media-type")
+        isProblem(yield* mount.call("/nowhere"), 404, "not-found")
+        isProblem(yield* mount.call("/v1/nowhere"), 404, "not-found")
+        isV2Error(yield* mount.call("/v2/nowhere"), 404, /nothing at this path/)
+        isProblem(yield* mount.call("/v20"), 404, "not-found")
+      }),
+    )
+
+    it.effect("every path refuses other methods, saying which it has", () =>
+      Effect.gen(function* () {
+        const { call } = yield* open()
+        for (const { path, allowed, others } of paths)
+          for (const method of others) {
+            const answer = yield* call(path, { method })
+            const allow = (answer.headers.get("allow") ?? "").split(", ")
+            const expected = allowed.includes("GET") && !isDataPlane(path) ? [...allowed, "HEAD"] : allowed
+            assert.sameMembers(allow, expected, `${method} ${path}`)
+            if (path.startsWith("/v2")) isV2Error(answer, 405, new RegExp(`^${method} is not supported here`))
+            else isProblem(answer, 405, "method-not-allowed")
+          }
+      }),
+    )
+
+    it.effect("HEAD is GET without the body", () =>
+      Effect.gen(function* () {
+        const mount = yield* open()
+        yield* withModel(mount, "digits")
+        for (const path of ["/healthz", "/v1/models/digits", "/v2/models/digits"]) {
+          const head = yield* mount.call(path, { method: "HEAD" })
+          assert.deepStrictEqual([head.status, head.text], [200, ""])
+        }
+      }),
+    )
+
+    it.effect("bodies beyond the limit are refused on both planes, announced or streamed", () =>
+      Effect.gen(function* () {
+        const mount = yield* open({ maxRequestBytes: 1000 })
+        yield* withModel(mount, "digits")
+        const large = JSON.stringify({ inputs: { x: Array.from({ length: 1000 }, () => [1, 2]) } })
+        for (const body of [large, new Blob([large]).stream()] as const) {
+          const init = {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            duplex: "half" as const,
+          }
+          const answer = yield* mount.call("/v1/models/digits/predict", { ...init, body })
+          isProblem(answer, 413, "too-large", { limit: 1000 })
+        }
+        const answer = yield* mount.call("/v2/models/digits/infer", { method: "POST", body: large })
+        isV2Error(answer, 413, /larger than the 1000 bytes/)
+      }),
+    )
+
+    it.effect("a store that is down is a 503, and a defect a 500: both are logged, neither is told", () =>
+      Effect.gen(function* () {
+        const mount = yield* open()
+        yield* withModel(mount, "digits")
+        const calls: ReadonlyArray<readonly [string, RequestInit?]> = [
+          ["/v1/models"],
+          ["/v1/models/digits"],
+          ["/v1/models", json({ name: "other" })],
+          ["/v1/models/digits", json({ description: "x" }, "PATCH")],
+          ["/v1/models/digits", { method: "DELETE" }],
+          ["/v1/models/digits/aliases/a", json({ version: 1 }, "PUT")],
+          ["/v1/models/digits/aliases/a", { method: "DELETE" }],
+          ["/v1/models/digits/versions"],
+          ["/v1/models/digits/versions", upload(onnx("text"))],
+          ["/v1/models/digits/versions/1"],
+          ["/v1/models/digits/versions/1", json({ description: "x" }, "PATCH")],
+          ["/v1/models/digits/versions/1", { method: "DELETE" }],
+          ["/v1/models/digits/versions/1/artifact"],
+        ]
+        for (const [mood, status, name] of [
+          ["down", 503, "unavailable"],
+          ["broken", 500, "internal"],
+        ] as const) {
+          mount.forge.store = mood
+          for (const [path, init] of calls) {
+            mount.forge.logs.length = 0
+            isProblem(yield* mount.call(path, init), status, name)
+            assert.include(mount.forge.logs.join("\n"), secret, `${path} is not in the log`)
+          }
+          // What serves needs no store.
+          const answer = yield* mount.call("/v1/models/digits/predict", predict)
+          assert.strictEqual(answer.status, 200, answer.text)
+        }
+        mount.forge.run = () => Promise.reject(new Error(secret))
+        isProblem(yield* mount.call("/v1/models/digits/predict", predict), 500, "internal")
+        isV2Error(yield* mount.call("/v2/models/digits/infer", infer), 500, /the failure was logged/)
+      }),
+    )
+  })
