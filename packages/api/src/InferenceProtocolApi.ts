@@ -16,6 +16,7 @@ export const InferenceProtocolTooLarge = failure(413)
 export const InferenceProtocolUnsupportedMediaType = failure(415)
 export const InferenceProtocolInternal = failure(500)
 export const InferenceProtocolUnavailable = failure(503)
+export const InferenceProtocolTimeout = failure(504)
 
 const Shape = Schema.Array(Schema.Int)
 const Parameters = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Number, Schema.Boolean]))

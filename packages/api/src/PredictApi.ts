@@ -6,10 +6,12 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import {
   BadRequestProblem,
+  DeadlineExceededProblem,
   InternalProblem,
   InvalidInputsProblem,
   InvalidRequestProblem,
   ModelNotFoundProblem,
+  OverloadedProblem,
   RunFailedProblem,
   TooLargeProblem,
   UnavailableProblem,
@@ -27,7 +29,17 @@ export const PredictRequest = Schema.Struct({
   outputs: Schema.optionalKey(Schema.Array(Schema.String)),
   /** A number or an alias. Default: `production`, else the highest ready version. */
   version: Schema.optionalKey(Schema.Union([Schema.String, Schema.Int])),
-  parameters: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
+  parameters: Schema.optionalKey(
+    Schema.StructWithRest(
+      Schema.Struct({
+        /** Microseconds that the request may take. Default 30 seconds, at most 5 minutes. */
+        timeout: Schema.optionalKey(Schema.Int),
+        /** 1 is served first; 0, the default, stands for 100. */
+        priority: Schema.optionalKey(Schema.Int),
+      }),
+      [Schema.Record(Schema.String, Schema.Unknown)],
+    ),
+  ),
 })
 export type PredictRequest = typeof PredictRequest.Type
 
@@ -59,7 +71,9 @@ export class PredictApi extends HttpApiGroup.make("predict")
         InvalidInputsProblem,
         RunFailedProblem,
         InternalProblem,
+        OverloadedProblem,
         UnavailableProblem,
+        DeadlineExceededProblem,
       ],
     }).annotate(OpenApi.Summary, "Run a model"),
   )

@@ -135,3 +135,16 @@ export class UnavailableProblem extends HttpApiError.Problem<UnavailableProblem>
   status: 503,
   title: "Temporarily unavailable",
 }) {}
+
+/** More is under way than may wait; `Retry-After` says when it is likely to be done. */
+export class OverloadedProblem extends HttpApiError.Problem<OverloadedProblem>()("OverloadedProblem", {
+  type: urn("overloaded"),
+  status: 503,
+  title: "Too much is under way",
+}) {}
+
+/** The request's own deadline, or the operator's limit for a run, was reached. */
+export class DeadlineExceededProblem extends HttpApiError.Problem<DeadlineExceededProblem>()(
+  "DeadlineExceededProblem",
+  { type: urn("deadline-exceeded"), status: 504, title: "There was no answer in time" },
+) {}

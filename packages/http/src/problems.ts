@@ -28,6 +28,11 @@ export const inferenceProblem = (reason: InferenceError["reason"]) => {
       return new Problems.InvalidInputsProblem({ model: reason.model, errors: reason.issues, detail })
     case "RunFailed":
       return new Problems.RunFailedProblem({ detail })
+    case "Overloaded":
+      return new Problems.OverloadedProblem({ detail })
+    case "DeadlineExceeded":
+    case "RunTimedOut":
+      return new Problems.DeadlineExceededProblem({ detail })
     case "VersionUnavailable":
     case "LoadFailed":
     case "RunnerLost":

@@ -1,6 +1,13 @@
 /** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { ForgeConfig, Inference, layerArtifactStoreLocal, Registry, type Settings } from "@modelforge/core"
+import {
+  Admission,
+  ForgeConfig,
+  Inference,
+  layerArtifactStoreLocal,
+  Registry,
+  type Settings,
+} from "@modelforge/core"
 import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
 import { EmbeddedPostgres, layerEmbedded, layer as layerPostgres } from "@modelforge/postgres"
 import { Context, Effect, Layer, type Redacted } from "effect"
@@ -47,7 +54,7 @@ const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions) =>
-  Inference.layer.pipe(
+  Layer.merge(Inference.layer, Admission.layer).pipe(
     Layer.provideMerge(Registry.layer),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(options.execution === "inline" ? OnnxRuntime.layerInline : OnnxRuntime.layerProcess()),

@@ -44,6 +44,8 @@ export interface PredictOptions {
   readonly outputs?: ReadonlyArray<string>
   /** Drops the request when it is aborted. */
   readonly signal?: AbortSignal
+  /** Milliseconds after which the request is dropped, with the code `deadline-exceeded`. Default: 30 seconds. */
+  readonly timeoutMs?: number
 }
 
 /** A bare value, nested arrays along the shape, or a tensor as it is. */
@@ -177,11 +179,11 @@ export class ModelForge implements AsyncDisposable {
     inputs: Readonly<Record<string, InputValue>>,
     options: PredictOptions = {},
   ): Promise<PredictResult<Tensors>> {
-    const { version, outputs = [], signal } = options
+    const { version, outputs = [], signal, timeoutMs } = options
     try {
       const route = orThrow(this.#inference.route(model, version === undefined ? undefined : String(version)))
       const tensors = orThrow(nestedInputs(route, inputs, { tensors: true }))
-      const result = await this.#inference.run(route, tensors, outputs, signal)
+      const result = await this.#inference.run(route, tensors, outputs, { signal, timeoutMs })
       return {
         model,
         version: result.version,

@@ -11,10 +11,12 @@ import {
   UnsupportedMediaTypeProblem,
 } from "@modelforge/api"
 import {
+  Admission,
   ForgeConfig,
   Inference,
   InferenceError,
   nestedInputs,
+  type Permit,
   type Prediction,
   type Route,
 } from "@modelforge/core"
@@ -51,6 +53,11 @@ export interface DataPlaneHandler {
     route: DataRoute,
     headers: RequestHeaders,
   ) => DataPlaneResponse | undefined
+  /**
+   * A place for the request, reserved before its body is read and to be released when all is done with it; or the
+   * answer to a request that there is no place for, or no model.
+   */
+  readonly reserve: (route: DataRoute, headers: RequestHeaders) => Result.Result<Permit, DataPlaneResponse>
   /** Answers always: failures are answers. Rejects only with the reason of an aborted signal. */
   readonly handle: (request: DataPlaneRequest) => Promise<DataPlaneResponse>
   /** The answer to a body that turned out larger than `maxRequestBytes` while it was read. */
@@ -67,8 +74,13 @@ const requestId = (headers: RequestHeaders): string => {
 }
 
 /** Statuses and bodies differ: V2 has one error body, and knows malformed requests as 400 only. */
-const render = (kind: DataRoute["kind"], problem: Problem, id: string): DataPlaneResponse => {
-  const retry = problem.status === 503 ? { "retry-after": "1" } : undefined
+const render = (
+  kind: DataRoute["kind"],
+  problem: Problem,
+  id: string,
+  retryAfterSeconds = 1,
+): DataPlaneResponse => {
+  const retry = problem.status === 503 ? { "retry-after": String(retryAfterSeconds) } : undefined
   const headers = { "x-request-id": id, ...retry }
   return kind === "predict"
     ? {
@@ -97,6 +109,9 @@ const unsupportedType = (kind: DataRoute["kind"], headers: RequestHeaders): stri
   return undefined
 }
 
+/** What a body without a `Content-Length` is taken for until it was read, in bytes. */
+const unknownBodyBytes = 1024 * 1024
+
 const binaryHeader = "inference-header-content-length"
 
 const round = (ms: number) => Math.round(ms * 1000) / 1000
@@ -104,6 +119,7 @@ const round = (ms: number) => Math.round(ms * 1000) / 1000
 export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@modelforge/http/DataPlane") {
   static readonly make = Effect.gen(function* () {
     const inference = yield* Inference
+    const admission = yield* Admission
     const { maxRequestBytes } = yield* ForgeConfig
     // Plain code can't log by itself; what nobody expected is handed to this fiber.
     const defects = yield* Queue.sliding<unknown>(64)
@@ -153,9 +169,14 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
     const predict = async (request: DataPlaneRequest, id: string): Promise<DataPlaneResponse> => {
       const since = performance.now()
       const body = parseBody(request.body)
-      const to = route(request.route.model, readPredict(body.value).version)
-      const { inputs, outputs } = readPredict(body.exactFor(to.signature))
-      const prediction = await inference.run(to, orThrow(nestedInputs(to, inputs)), outputs, request.signal)
+      const members = readPredict(body.value)
+      const to = route(request.route.model, members.version)
+      const exact = body.exactFor(to.signature)
+      const { inputs, outputs, schedule } = exact === body.value ? members : readPredict(exact)
+      const prediction = await inference.run(to, orThrow(nestedInputs(to, inputs)), outputs, {
+        ...schedule,
+        signal: request.signal,
+      })
       return answer(prediction, since, id, (timings) => writePredict(to, prediction, timings, id))
     }
 
@@ -163,7 +184,10 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       const since = performance.now()
       const to = route(request.route.model, request.route.version)
       const members = readInfer(parseBody(request.body, true).exactFor(to.signature))
-      const prediction = await inference.run(to, members.inputs, members.outputs, request.signal)
+      const prediction = await inference.run(to, members.inputs, members.outputs, {
+        ...members.schedule,
+        signal: request.signal,
+      })
       return answer(prediction, since, id, () => writeInfer(to, prediction, members.id))
     }
 
@@ -198,6 +222,21 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
         return problem.status === 405
           ? { ...refusal, headers: { ...refusal.headers, allow: "POST" } }
           : refusal
+      },
+      reserve: ({ kind, model }, headers) => {
+        const known = inference.route(model)
+        const refusal =
+          Result.isFailure(known) && known.failure.reason._tag === "ModelNotFound"
+            ? Result.fail(known.failure)
+            : admission.reserve(model, Number(first(headers["content-length"]) ?? unknownBodyBytes))
+        return Result.mapError(refusal, ({ reason }) =>
+          render(
+            kind,
+            inferenceProblem(reason),
+            requestId(headers),
+            reason._tag === "Overloaded" ? reason.retryAfterSeconds : undefined,
+          ),
+        )
       },
       tooLarge: ({ kind }, headers) => render(kind, tooLargeProblem, requestId(headers)),
       handle: async (request) => {

@@ -10,6 +10,7 @@ import {
   type Tensor,
 } from "@modelforge/core"
 import { Predicate, Result, Schema } from "effect"
+import { readSchedule, type Schedule } from "./schedule.ts"
 import { flatJson } from "./tensorJson.ts"
 
 export interface InferMembers {
@@ -17,6 +18,7 @@ export interface InferMembers {
   readonly id: string | undefined
   readonly inputs: Readonly<Record<string, Tensor>>
   readonly outputs: ReadonlyArray<string>
+  readonly schedule: Schedule
 }
 
 const refuse = (path: string, message: string) =>
@@ -92,12 +94,13 @@ const readOutputs = (outputs: unknown): ReadonlyArray<string> => {
 export const readInfer = (exactBody: unknown): InferMembers => {
   if (!isRecord(exactBody))
     throw refuse("body", `expected an object with the member "inputs", got ${describeValue(exactBody)}`)
-  const { id, inputs, outputs } = exactBody
+  const { id, inputs, outputs, parameters } = exactBody
   if (given(id) && !Predicate.isString(id)) throw refuse("id", `expected a string, got ${describeValue(id)}`)
   return {
     id: Predicate.isString(id) && id !== "" ? id : undefined,
     inputs: readInputs(inputs),
     outputs: readOutputs(outputs),
+    schedule: readSchedule(parameters, refuse),
   }
 }
 

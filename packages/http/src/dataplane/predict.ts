@@ -2,12 +2,14 @@
 import { InvalidRequestProblem } from "@modelforge/api"
 import { describeValue, type Prediction, type Route } from "@modelforge/core"
 import { Predicate } from "effect"
+import { readSchedule, type Schedule } from "./schedule.ts"
 import { nestedJson } from "./tensorJson.ts"
 
 export interface PredictMembers {
   readonly inputs: Readonly<Record<string, unknown>>
   readonly outputs: ReadonlyArray<string>
   readonly version: string | undefined
+  readonly schedule: Schedule
 }
 
 const refuse = (path: string, message: string) =>
@@ -17,7 +19,7 @@ const refuse = (path: string, message: string) =>
 export const readPredict = (body: unknown): PredictMembers => {
   if (!Predicate.isObject(body) || Array.isArray(body))
     throw refuse("body", `expected an object with the member "inputs", got ${describeValue(body)}`)
-  const { inputs, outputs, version } = body as Record<string, unknown>
+  const { inputs, outputs, version, parameters } = body as Record<string, unknown>
   if (!Predicate.isObject(inputs) || Array.isArray(inputs))
     throw refuse("inputs", `expected an object of input names and values, got ${describeValue(inputs)}`)
   if (version !== undefined && version !== null && !isVersion(version))
@@ -26,6 +28,7 @@ export const readPredict = (body: unknown): PredictMembers => {
     inputs: inputs as Readonly<Record<string, unknown>>,
     outputs: readOutputs(outputs),
     version: isVersion(version) ? String(version) : undefined,
+    schedule: readSchedule(parameters, refuse),
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { ForbiddenProblem } from "@modelforge/api"
+import { Result } from "effect"
 import type { DataPlaneHandler, DataPlaneResponse, RequestHeaders } from "../dataplane/DataPlane.ts"
 import { type DataRoute, matchRoute } from "../dataplane/routes.ts"
 import type { Arrival } from "../guard/openMode.ts"
@@ -47,9 +48,14 @@ const readBody = (request: IncomingMessage, limit: number) =>
     request.on("close", () => resolve(undefined))
   })
 
-/** Refuses what it does not read, and so can't keep the connection. */
-const refuse = (response: ServerResponse, refusal: DataPlaneResponse) =>
-  send(response, { ...refusal, headers: { ...refusal.headers, connection: "close" } })
+/** A body of at most so many bytes is cheaper to receive and drop than a new connection is to make. */
+const droppedBytes = 64 * 1024
+
+/** Refuses without reading the body. The connection can be kept only where the body is known to be small. */
+const refuse = (request: IncomingMessage, response: ServerResponse, refusal: DataPlaneResponse) => {
+  const keep = Number(request.headers["content-length"] ?? Number.NaN) <= droppedBytes
+  send(response, keep ? refusal : { ...refusal, headers: { ...refusal.headers, connection: "close" } })
+}
 
 const forbidden = (target: string, detail: string): DataPlaneResponse =>
   /^\/v2(?:[/?]|$)/.test(target)
@@ -64,27 +70,36 @@ const forbidden = (target: string, detail: string): DataPlaneResponse =>
         body: JSON.stringify(new ForbiddenProblem({ detail })),
       }
 
-const serve = async (
+const answer = async (
   dataPlane: DataPlaneHandler,
   route: DataRoute,
   request: IncomingMessage,
   response: ServerResponse,
 ) => {
   const headers: RequestHeaders = request.headers
-  const refusal = dataPlane.refuseHead(request.method ?? "", route, headers)
-  if (refusal !== undefined) return refuse(response, refusal)
   const body = await readBody(request, dataPlane.maxRequestBytes)
   if (body === undefined) return
-  if (body === "too large") return refuse(response, dataPlane.tooLarge(route, headers))
+  if (body === "too large") return refuse(request, response, dataPlane.tooLarge(route, headers))
   const caller = new AbortController()
   response.on("close", () => {
     if (!response.writableFinished) caller.abort()
   })
-  const answer = await dataPlane
-    .handle({ route, headers, body, signal: caller.signal })
-    .catch(() => undefined)
+  const found = await dataPlane.handle({ route, headers, body, signal: caller.signal }).catch(() => undefined)
   // Only a caller that left gets no answer.
-  if (answer !== undefined) send(response, answer)
+  if (found !== undefined) send(response, found)
+}
+
+const serve = (
+  dataPlane: DataPlaneHandler,
+  route: DataRoute,
+  request: IncomingMessage,
+  response: ServerResponse,
+) => {
+  const refusal = dataPlane.refuseHead(request.method ?? "", route, request.headers)
+  if (refusal !== undefined) return refuse(request, response, refusal)
+  const place = dataPlane.reserve(route, request.headers)
+  if (Result.isFailure(place)) return refuse(request, response, place.failure)
+  void answer(dataPlane, route, request, response).finally(place.success.release)
 }
 
 export const makeNodeListener =
@@ -92,8 +107,8 @@ export const makeNodeListener =
   (request, response) => {
     const target = request.url ?? "/"
     const refusal = guard({ peer: request.socket.remoteAddress, unixSocket, headers: request.headers })
-    if (refusal !== undefined) return refuse(response, forbidden(target, refusal))
+    if (refusal !== undefined) return refuse(request, response, forbidden(target, refusal))
     const route = matchRoute(target)
     if (route === undefined) app(request, response)
-    else void serve(dataPlane, route, request, response)
+    else serve(dataPlane, route, request, response)
   }
