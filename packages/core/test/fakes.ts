@@ -41,8 +41,7 @@ export class FakeRuntime {
       this.loads.push(digest)
       yield* this.load(digest)
       yield* Effect.addFinalizer(() => Effect.sync(() => this.released.push(digest)))
-      const run: LoadedModel["run"] = (inputs, outputs, signal) => this.run(inputs, outputs, signal)
-      return { run }
+      return { concurrency: 2, run: (members, outputs) => this.run(members, outputs) } satisfies LoadedModel
     }),
     trial: (file) =>
       Effect.suspend(() => {
