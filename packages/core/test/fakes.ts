@@ -47,8 +47,7 @@ export class FakeRuntime {
           Effect.sync(() => this.released.push(digest)),
         ),
       )
-      const run: LoadedModel["run"] = (inputs, outputs, signal) => this.run(inputs, outputs, signal)
-      return { run }
+      return { concurrency: 2, run: (members, outputs) => this.run(members, outputs) } satisfies LoadedModel
     }),
     trial: (file) =>
       Effect.suspend(() => {

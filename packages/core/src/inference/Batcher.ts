@@ -59,7 +59,7 @@ export class Batcher {
   submit(request: BatchRequest): Promise<RunResult> {
     const { signal, timeoutMs } = request
     if (signal?.aborted) return Promise.reject(signal.reason)
-    if (timeoutMs <= 0) return Promise.reject(deadlineExceeded(timeoutMs))
+    if (!(timeoutMs > 0)) return Promise.reject(deadlineExceeded(timeoutMs))
     return new Promise((resolve, reject) => {
       this.#queue.push(new PendingRequest(request, this.#joins, this.#withdrawn, resolve, reject))
       this.#schedulePump()

@@ -73,9 +73,6 @@ export class Inference extends Context.Service<
     const defaultTimeoutMs = Duration.toMillis(config.defaultTimeout)
     const maxTimeoutMs = Duration.toMillis(config.maxTimeout)
 
-    // Written so that what is no number gets the maximum, not endless time.
-    const allowed = (timeoutMs: number) => (timeoutMs < maxTimeoutMs ? timeoutMs : maxTimeoutMs)
-
     const runLoaded = async (
       batcher: Batcher,
       route: Route,
@@ -124,7 +121,7 @@ export class Inference extends Context.Service<
       const model = models.get(route)
       const resolved: ResolvedOptions = {
         signal,
-        timeoutMs: allowed(options.timeoutMs ?? defaultTimeoutMs),
+        timeoutMs: Math.min(options.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs),
         priority: options.priority ?? 0,
       }
       if (!(model instanceof Promise)) return runLoaded(model, route, inputs, names, 0, resolved)
