@@ -4,9 +4,9 @@ import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { DataPlane, layerRoutes, ServerReadiness } from "@modelforge/http"
 import { type Arrival, makeNodeListener, type NodeListener } from "@modelforge/http/node"
-import { Context, type Duration, Effect, FileSystem, Layer, Schema } from "effect"
+import { Context, type Duration, Effect, FileSystem, Layer, Schema, Scope } from "effect"
 import { HttpRouter } from "effect/http"
-import { watchConnections } from "./drain.ts"
+import { type Connections, watchConnections } from "./drain.ts"
 
 /** Where a server listens. */
 export type Listen =
@@ -22,27 +22,35 @@ export interface ForgeServerOptions {
   readonly drainTimeout?: Effect.Effect<Duration.Input> | undefined
 }
 
+/** What to do, by the code of the system's refusal. */
+const advice: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another program listens there: stop it, or choose another port with --port",
+  EACCES: "this user may not listen there: choose a port above 1023 with --port",
+  EADDRNOTAVAIL: "this machine has no such address: choose another with --host",
+  ENOTFOUND: "this machine has no such address: choose another with --host",
+}
+
+const unixSocket = "its Unix socket"
+const unixAdvice: Readonly<Record<string, string>> = {
+  EACCES: "its folder does not exist, or this user may not write to it", // the system gives one code for both
+  EINVAL: "its path is too long: choose another folder",
+  ENAMETOOLONG: "its path is too long: choose another folder",
+}
+
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
   address: Schema.String,
   code: Schema.String,
 }) {
   override get message() {
-    const why =
-      this.code === "EADDRINUSE"
-        ? "another program listens there: stop it, or choose another port with --port"
-        : this.code === "EACCES"
-          ? "this user may not listen there: choose a port above 1023 with --port"
-          : this.code === "EADDRNOTAVAIL" || this.code === "ENOTFOUND"
-            ? "this machine has no such address: choose another with --host"
-            : this.code
-    return `The server can't listen on ${this.address}: ${why}`
+    const known = this.address === unixSocket ? unixAdvice : advice
+    return `The server can't listen on ${this.address}: ${known[this.code] ?? this.code}`
   }
 }
 
-const describe = (listen: Listen) =>
-  "socketPath" in listen
-    ? "its Unix socket"
-    : `${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${listen.port}`
+const describe = (listen: Listen) => {
+  if ("socketPath" in listen) return unixSocket
+  return `${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${listen.port}`
+}
 
 /** Listens, and gives the port: the one asked for, or the one the system chose for 0. */
 const bind = (server: Server, listen: Listen) =>
@@ -59,13 +67,15 @@ const bind = (server: Server, listen: Listen) =>
 
 /** The routes that are not the data plane's, as a listener of Node's. */
 const makeApp = Effect.gen(function* () {
-  const scope = yield* Effect.scope
+  // Requests under way end with their scope. One of their own, forked before the servers', outlives the drain.
+  const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
   const app = yield* HttpRouter.toHttpEffect(layerRoutes)
   return yield* NodeHttpServer.makeHandler(app, { scope })
 })
 
-const answerMalformed = (error: NodeJS.ErrnoException, socket: Duplex) => {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+/** What follows on a connection that is not HTTP. An answer on its way is cut: after it nothing could be told from it. */
+const answerMalformed = (connections: Connections) => (error: NodeJS.ErrnoException, socket: Duplex) => {
+  if (error.code === "ECONNRESET" || !socket.writable || connections.isAnswering(socket)) {
     socket.destroy()
     return
   }
@@ -88,11 +98,11 @@ export class ForgeServer extends Context.Service<
     const readiness = yield* ServerReadiness
     const app: NodeListener = yield* makeApp
     const drainTimeout = options.drainTimeout ?? Effect.succeed("10 seconds" as const)
-    const drains: Array<ReturnType<typeof watchConnections>> = []
+    const servers: Array<Connections> = []
     // One finalizer for all: while one address drains, no other may take new requests.
     yield* Effect.addFinalizer(() =>
       Effect.flatMap(drainTimeout, (timeout) =>
-        Effect.forEach(drains, (drain) => drain(timeout), { concurrency: "unbounded", discard: true }),
+        Effect.forEach(servers, ({ drain }) => drain(timeout), { concurrency: "unbounded", discard: true }),
       ),
     )
 
@@ -100,8 +110,9 @@ export class ForgeServer extends Context.Service<
       const unixSocket = "socketPath" in listen
       const listener = makeNodeListener({ dataPlane, app, guard: options.guard, unixSocket })
       const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0 }, listener)
-      server.on("clientError", answerMalformed)
-      drains.push(watchConnections(server))
+      const connections = watchConnections(server)
+      servers.push(connections)
+      server.on("clientError", answerMalformed(connections))
       if (unixSocket) yield* Effect.ignore(fs.remove(listen.socketPath, { force: true }))
       const port = yield* bind(server, listen)
       if (unixSocket) yield* Effect.orDie(fs.chmod(listen.socketPath, 0o600))

@@ -3,11 +3,19 @@
  * those open whose request ends after it; so which connections are in use is counted here.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
-import { type Socket, Server as TcpServer } from "node:net"
+import { Socket, Server as TcpServer } from "node:net"
+import type { Duplex } from "node:stream"
 import { type Duration, Effect } from "effect"
 
-/** Watches a server's connections from now on; gives what drains it. */
-export const watchConnections = (server: Server) => {
+export interface Connections {
+  /** Whether an answer has begun on this connection and is not sent whole. */
+  readonly isAnswering: (socket: Duplex) => boolean
+  /** Stops accepting, lets requests under way finish for as long as `timeout`, and then cuts what is left. */
+  readonly drain: (timeout: Duration.Input) => Effect.Effect<void>
+}
+
+/** Watches a server's connections from now on. */
+export const watchConnections = (server: Server): Connections => {
   /** Answers that are not sent whole, by connection. */
   const busy = new Map<Socket, Set<ServerResponse>>()
   let draining = false
@@ -32,7 +40,9 @@ export const watchConnections = (server: Server) => {
     draining = true
     TcpServer.prototype.close.call(server, () => resume(Effect.void))
     for (const [socket, responses] of busy) {
-      for (const response of responses) response.shouldKeepAlive = false
+      // Those before the last would take the connection along, and the answers behind them.
+      const last = [...responses].at(-1)
+      if (last !== undefined) last.shouldKeepAlive = false
       closeIfIdle(socket)
     }
   })
@@ -42,6 +52,9 @@ export const watchConnections = (server: Server) => {
     server.close() // it does not listen any more; this stops the timer that Node keeps for its connections
   })
 
-  /** Stops accepting, lets requests under way finish for as long as `timeout`, and then cuts what is left. */
-  return (timeout: Duration.Input) => Effect.andThen(Effect.timeoutOption(finish, timeout), cut)
+  return {
+    isAnswering: (socket) =>
+      socket instanceof Socket && [...(busy.get(socket) ?? [])].some((response) => response.headersSent),
+    drain: (timeout) => Effect.andThen(Effect.timeoutOption(finish, timeout), cut),
+  }
 }

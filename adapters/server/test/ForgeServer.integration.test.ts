@@ -2,6 +2,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, FileSystem } from "effect"
 import { endpoints } from "../../../packages/http/test/endpoints.ts"
+import { isProblem } from "../../../packages/http/test/handlers/problems.ts"
 import { onnx, upload, withModel } from "../../../packages/http/test/Mount.ts"
 import { ListenFailed } from "../src/index.ts"
 import { anyPort, predict, request, startServer, Wire } from "./TestServer.ts"
@@ -73,8 +74,9 @@ describe("listening", () => {
       assert.include(ipv6.message, "[2001:db8::1]:80")
       const path = yield* socketPath
       const unix = yield* Effect.flip(startServer({ listen: [{ socketPath: `${path}/missing/door` }] }))
-      assert.match(unix.message, /^The server can't listen on its Unix socket: /)
-      assert.notInclude(unix.message, path)
+      assert.match(unix.message, /^The server can't listen on its Unix socket: its folder does not exist/)
+      const long = yield* Effect.flip(startServer({ listen: [{ socketPath: path + "x".repeat(200) }] }))
+      assert.match(long.message, /its path is too long/)
     }),
   )
 })
@@ -306,6 +308,31 @@ describe("downloads", () => {
       wire.socket.resume()
       const answer = yield* wire.ended
       assert.strictEqual(answer.length - (answer.indexOf("\r\n\r\n") + 4), size)
+    }),
+  )
+
+  it.effect("never hold another answer: what is not HTTP cuts them", () =>
+    Effect.gen(function* () {
+      const server = yield* withLargeModel()
+      const wire = yield* Wire.open(server)
+      wire.send(request("GET /v1/models/digits/versions/1/artifact"))
+      yield* wire.until(/\r\n\r\n/)
+      wire.send("what is this\r\n\r\n")
+      const answer = yield* wire.ended
+      assert.isBelow(answer.length, size)
+      assert.notInclude(answer, "400 Bad Request")
+    }),
+  )
+
+  it.effect("of an artifact that is gone are refused, and logged", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer()
+      yield* withModel(server, "digits")
+      yield* FileSystem.FileSystem.use((fs) =>
+        fs.remove(`${server.forge.directory}/sha256`, { recursive: true }),
+      ).pipe(Effect.provide(NodeServices.layer))
+      isProblem(yield* server.call("/v1/models/digits/versions/1/artifact"), 503, "unavailable")
+      assert.match(server.forge.logs.join(), /storage failed in "read the artifact"/)
     }),
   )
 

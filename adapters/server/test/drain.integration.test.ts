@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { withModel } from "../../../packages/http/test/Mount.ts"
+import { onnx, upload, withModel } from "../../../packages/http/test/Mount.ts"
 import { anyPort, predict, request, startServer, Wire } from "./TestServer.ts"
 
 /** A server on which a prediction runs until it is told to end. */
@@ -65,18 +65,53 @@ describe("draining", () => {
     }),
   )
 
-  it.effect("closes a connection as soon as its last answer is sent, though its client would keep it", () =>
+  it.effect("answers every request that a connection has sent, and then closes it", () =>
     Effect.gen(function* () {
       const server = yield* withRun()
       const wire = yield* Wire.open(server)
-      // Two in a row: the second is answered after the drain began.
-      wire.send(predict() + predict())
+      wire.send(predict() + predict() + predict())
       yield* server.started
       const stopping = yield* beginDrain(server)
       server.finish()
       const answers = yield* wire.ended
-      assert.isAtLeast(answers.match(/HTTP\/1\.1 200 OK/g)?.length ?? 0, 1)
-      // Without any time passing: nothing waited for a timeout.
+      assert.strictEqual(answers.match(/HTTP\/1\.1 200 OK/g)?.length, 3)
+      assert.strictEqual(answers.match(/connection: close/gi)?.length, 1)
+      // No time passes here: nothing waited for a timeout.
+      yield* Fiber.join(stopping)
+    }),
+  )
+
+  it.effect("closes a connection whose answer had promised to keep it", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer()
+      yield* server.call(
+        "/v1/models/digits/versions?create=true",
+        upload(`${onnx()}${"x".repeat(20_000_000)}`),
+      )
+      const wire = yield* Wire.open(server)
+      wire.send(request("GET /v1/models/digits/versions/1/artifact"))
+      assert.match(yield* wire.until(/\r\n\r\n/), /connection: keep-alive/i)
+      wire.socket.pause()
+      const stopping = yield* beginDrain(server)
+      wire.socket.resume()
+      assert.isAbove((yield* wire.ended).length, 20_000_000)
+      yield* Fiber.join(stopping)
+    }),
+  )
+
+  it.effect("lets an upload that has begun come to its end", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer()
+      const wire = yield* Wire.open(server)
+      const file = onnx()
+      const headers = { "content-type": "application/octet-stream", "content-length": String(file.length) }
+      wire.send(request("POST /v1/models/digits/versions?create=true", headers) + file.slice(0, 6))
+      while ((yield* Effect.promise(() => server.forge.files())).staging.length === 0) yield* Effect.yieldNow
+      const stopping = yield* beginDrain(server)
+      wire.send(file.slice(6))
+      const answer = yield* wire.ended
+      assert.match(answer, /^HTTP\/1\.1 201 Created/)
+      assert.match(answer, /connection: close/i)
       yield* Fiber.join(stopping)
     }),
   )

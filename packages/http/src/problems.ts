@@ -40,7 +40,6 @@ export const inferenceProblem = (reason: InferenceError["reason"]) => {
       return new Problems.UnavailableProblem({ detail })
   }
 }
-export type InferenceProblem = ReturnType<typeof inferenceProblem>
 
 export const registryProblem = (reason: RegistryReason) => {
   const detail = reason.message

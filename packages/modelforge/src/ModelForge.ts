@@ -64,10 +64,19 @@ export type ModelSource = string | URL | Uint8Array | AsyncIterable<Uint8Array>
 type Engine = Layer.Success<ReturnType<typeof layerEngine>>
 type Runtime = ManagedRuntime.ManagedRuntime<Engine, unknown>
 
-const readable = (source: ModelSource): AsyncIterable<Uint8Array> => {
+const iterable = (source: ModelSource): AsyncIterable<Uint8Array> => {
   if (source instanceof Uint8Array) return Readable.from([source])
   return typeof source === "string" || source instanceof URL ? createReadStream(source) : source
 }
+
+/** Opened when it is read: a file that can't be opened before anybody listens would end the process. */
+const bytesOf = (source: ModelSource): Stream.Stream<Uint8Array, UploadInterrupted> =>
+  Stream.suspend(() =>
+    Stream.fromAsyncIterable(
+      iterable(source),
+      (error) => new UploadInterrupted({ detail: sourceTrouble(error) }),
+    ),
+  )
 
 const named = <Name>(value: Option.Option<Name>, code: string, message: string): Name => {
   if (Option.isNone(value)) throw new ModelForgeError(code, message)
@@ -102,6 +111,7 @@ export class ModelForge implements AsyncDisposable {
   readonly models: Models
   readonly #runtime: Runtime
   readonly #inference: Inference["Service"]
+  #closing: Promise<void> | undefined
 
   /**
    * Opens the data folder, or connects to the database. The folder belongs to one process at a time; rejects with
@@ -128,34 +138,26 @@ export class ModelForge implements AsyncDisposable {
   private constructor(runtime: Runtime, inference: Inference["Service"]) {
     this.#runtime = runtime
     this.#inference = inference
+    const use = async <A>(effect: Effect.Effect<A, unknown, Engine>): Promise<A> => {
+      if (this.#closing !== undefined) throw closed()
+      return run(runtime, effect)
+    }
     this.models = {
       push: (model, source, { alias, description } = {}) =>
-        run(
-          runtime,
+        use(
           Uploads.use((uploads) =>
             uploads.receive({
               model: modelName(model),
-              bytes: Stream.fromAsyncIterable(
-                readable(source),
-                (error) => new UploadInterrupted({ detail: sourceTrouble(error) }),
-              ),
+              bytes: bytesOf(source),
               createModel: true,
               alias: alias === undefined ? undefined : aliasName(alias),
               description,
             }),
           ),
         ),
-      get: (model) =>
-        run(
-          runtime,
-          Registry.use((registry) => registry.model(modelName(model))),
-        ),
-      list: () => run(runtime, listAll),
-      delete: (model) =>
-        run(
-          runtime,
-          Registry.use((registry) => registry.deleteModel(modelName(model))),
-        ),
+      get: (model) => use(Registry.use((registry) => registry.model(modelName(model)))),
+      list: () => use(listAll),
+      delete: (model) => use(Registry.use((registry) => registry.deleteModel(modelName(model)))),
     }
   }
 
@@ -180,6 +182,7 @@ export class ModelForge implements AsyncDisposable {
     options: PredictOptions = {},
   ): Promise<PredictResult<Tensors>> {
     const { version, outputs = [], signal, timeoutMs } = options
+    if (this.#closing !== undefined) throw closed()
     try {
       const route = orThrow(this.#inference.route(model, version === undefined ? undefined : String(version)))
       const tensors = orThrow(nestedInputs(route, inputs, { tensors: true }))
@@ -195,9 +198,10 @@ export class ModelForge implements AsyncDisposable {
     }
   }
 
-  /** Finishes what runs, unloads models and stops the embedded database. */
+  /** Finishes what runs, unloads models and stops the embedded database. What is asked for later is refused. */
   close(): Promise<void> {
-    return this.#runtime.dispose()
+    this.#closing ??= this.#runtime.dispose()
+    return this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -205,10 +209,12 @@ export class ModelForge implements AsyncDisposable {
   }
 }
 
+const closed = () => new ModelForgeError("closed", "This ModelForge was closed: open it again to use it")
+
 const run = async <A>(runtime: Runtime, effect: Effect.Effect<A, unknown, Engine>): Promise<A> => {
   const exit = await runtime.runPromiseExit(effect)
   if (Exit.isSuccess(exit)) return exit.value
-  throw toModelForgeError(Cause.squash(exit.cause))
+  throw Cause.hasInterruptsOnly(exit.cause) ? closed() : toModelForgeError(Cause.squash(exit.cause))
 }
 
 const orThrow = <A>(result: Result.Result<A, Error>): A => Result.getOrThrowWith(result, (error) => error)

@@ -1,7 +1,7 @@
 /** Handlers of versions: translate, nothing else. */
 import { ForgeApi } from "@modelforge/api"
-import { Registry, Uploads, VersionNumber } from "@modelforge/core"
-import { Effect, Option } from "effect"
+import { type Download, Registry, Uploads, VersionNumber } from "@modelforge/core"
+import { Effect, Option, Sink, Stream } from "effect"
 import { HttpIncomingMessage, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { pageOf, windowOf } from "./cursor.ts"
@@ -10,6 +10,15 @@ import { announcedDigest, uploadBody } from "./uploadBody.ts"
 
 const versionKey = (key: string) =>
   /^\d{1,10}$/.test(key) ? VersionNumber.makeOption(Number(key)) : Option.none()
+
+/** A download once its first bytes are there: what fails before them can still be answered, what fails after is logged. */
+const begun = Effect.fnUntraced(function* (bytes: Download["bytes"]) {
+  const [first, rest] = yield* Stream.peel(bytes, Sink.take<Uint8Array>(1))
+  return Stream.concat(
+    Stream.fromIterable(first),
+    Stream.tapError(rest, (error) => Effect.logError("A download broke off", error)),
+  )
+})
 
 export const layerVersions = HttpApiBuilder.group(
   ForgeApi,
@@ -78,7 +87,7 @@ export const layerVersions = HttpApiBuilder.group(
               yield* modelName(params.model),
               params.version,
             )
-            return HttpServerResponse.stream(bytes, {
+            return HttpServerResponse.stream(yield* begun(bytes), {
               contentType: "application/octet-stream",
               contentLength: size,
               headers: {

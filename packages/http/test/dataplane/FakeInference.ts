@@ -16,7 +16,7 @@ import { Effect, Layer, Logger, Result } from "effect"
 import { DataPlane, type DataPlaneHandler, type DataPlaneResponse } from "../../src/dataplane/DataPlane.ts"
 import type { DataRoute } from "../../src/dataplane/routes.ts"
 
-export const signature: Signature = {
+const signature: Signature = {
   inputs: [{ name: "x", datatype: "FP32", shape: ["batch", 2] }],
   outputs: [{ name: "y", datatype: "FP32", shape: ["batch", 2] }],
 }

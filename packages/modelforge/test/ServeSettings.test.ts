@@ -1,0 +1,116 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Option, Redacted } from "effect"
+import { resolveSettings, type ServeFlags } from "../src/ServeSettings.ts"
+
+const flags: ServeFlags = {
+  host: "127.0.0.1",
+  port: 8080,
+  dataDir: ".modelforge",
+  databaseUrl: Option.none(),
+  redisUrl: Option.none(),
+  artifacts: Option.none(),
+  maxUploadBytes: 1000,
+  maxRequestBytes: 1000,
+  graceSeconds: Option.none(),
+  examples: false,
+}
+
+const resolve = (given: Partial<ServeFlags>, environment: Record<string, string> = {}) =>
+  resolveSettings({ ...flags, ...given }).pipe(
+    Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: environment })),
+  )
+
+const refusal = (...args: Parameters<typeof resolve>) => Effect.map(Effect.flip(resolve(...args)), String)
+
+describe("resolveSettings", () => {
+  it.effect("takes what fits as it is", () =>
+    Effect.gen(function* () {
+      const databaseUrl = Redacted.make("postgres://u@h/d")
+      const settings = yield* resolve({
+        databaseUrl: Option.some(databaseUrl),
+        graceSeconds: Option.some(7),
+        examples: true,
+      })
+      assert.deepStrictEqual(settings, {
+        host: "127.0.0.1",
+        port: 8080,
+        dataDirectory: ".modelforge",
+        databaseUrl,
+        artifactsDirectory: undefined,
+        maxArtifactBytes: 1000,
+        maxRequestBytes: 1000,
+        graceSeconds: 7,
+        examples: true,
+      })
+    }),
+  )
+
+  it.effect("has no grace period unless one is asked for", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* resolve({})).graceSeconds, 0)
+    }),
+  )
+
+  it.effect("takes a Redis URL, which nothing uses yet", () =>
+    Effect.gen(function* () {
+      const redisUrl = Option.some(Redacted.make("redis://localhost"))
+      assert.deepStrictEqual(yield* resolve({ redisUrl }), yield* resolve({}))
+    }),
+  )
+
+  it.effect("listens where only this machine reaches it", () =>
+    Effect.gen(function* () {
+      for (const host of ["127.0.0.1", "127.1.2.3", "localhost", "::1"])
+        assert.strictEqual((yield* resolve({ host })).host, host)
+      for (const host of ["0.0.0.0", "::", "192.168.0.7", "127.0.0.1.example", "example.com"])
+        assert.include(yield* refusal({ host }), `--host: ${host} can be reached from other machines`)
+    }),
+  )
+
+  it.effect("knows development and production, and can't do production", () =>
+    Effect.gen(function* () {
+      yield* resolve({}, { ENVIRONMENT: "development" })
+      yield* resolve({}, { ENVIRONMENT: "" })
+      assert.include(yield* refusal({}, { ENVIRONMENT: "production" }), "ENVIRONMENT: in production")
+      assert.include(yield* refusal({}, { ENVIRONMENT: "prod" }), 'ENVIRONMENT: "prod" is unknown')
+    }),
+  )
+
+  it.effect("keeps artifacts in any folder, spaces and all", () =>
+    Effect.gen(function* () {
+      const folders = {
+        "file:/srv/models": "/srv/models",
+        "file:///srv/models": "/srv/models",
+        "file:///srv/our%20models": "/srv/our models",
+        "file:models": "models",
+      }
+      for (const [url, folder] of Object.entries(folders))
+        assert.strictEqual((yield* resolve({ artifacts: Option.some(url) })).artifactsDirectory, folder)
+    }),
+  )
+
+  it.effect("refuses artifacts elsewhere", () =>
+    Effect.gen(function* () {
+      for (const url of ["/srv/models", "http://host/models", "file:", "file:/%zz", "gs://bucket"])
+        assert.include(
+          yield* refusal({ artifacts: Option.some(url) }),
+          `--artifacts: "${url}" is not a storage: use file:/a/folder`,
+        )
+      assert.include(yield* refusal({ artifacts: Option.some("s3://bucket/x") }), "S3 storage is not there")
+    }),
+  )
+
+  it.effect("refuses numbers out of range by the name of their flag", () =>
+    Effect.gen(function* () {
+      const cases = [
+        [{ port: 65_536 }, "--port: 65536 is out of range: use 0 to 65535"],
+        [{ port: -1 }, "--port: -1 is out of range: use 0 to 65535"],
+        [{ maxUploadBytes: 0 }, "--max-upload-bytes: 0 is out of range: use 1 to 2147483647"],
+        [{ maxUploadBytes: 2 ** 31 }, "--max-upload-bytes: 2147483648 is out of range"],
+        [{ maxRequestBytes: 0 }, "--max-request-bytes: 0 is out of range"],
+        [{ graceSeconds: Option.some(-1) }, "--grace-seconds: -1 is out of range: use 0 to 3600"],
+      ] as const
+      for (const [given, message] of cases) assert.include(yield* refusal(given), message)
+    }),
+  )
+})
