@@ -146,9 +146,7 @@ export class PayloadWriter {
     for (const { length } of this.#data) end += padded(length)
     const total = end - headerBytes
     if (total > maxPayloadBytes) {
-      throw new UnsendableInputs(
-        `tensors of ${total} bytes together are more than a runner can be sent at once`,
-      )
+      throw new UnsendableInputs(`tensors of ${total} bytes together are more than can be sent at once`)
     }
     this.#room(smallEnd - this.#length)
     const first = end <= joinBelow && this.#data.length > 0 ? this.#joined(end) : this.#small

@@ -164,7 +164,7 @@ describe("frames", () => {
     // Never touched, so it takes no memory.
     const data = new Uint8Array(2 ** 31)
     const writer = new PayloadWriter().tensors({ x: { datatype: "UINT8", shape: [data.length], data } })
-    assert.throws(() => writer.frame(frameKind.run, 1), UnsendableInputs, /more than a runner can be sent/)
+    assert.throws(() => writer.frame(frameKind.run, 1), UnsendableInputs, /more than can be sent/)
   })
 
   it("are refused when their header is damaged, or their parts don't fit", () => {
