@@ -25,7 +25,8 @@ type Element = number | bigint | Uint8Array | undefined
 const elementsAgree = (a: Element, b: Element, tolerance: Tolerance | undefined): boolean => {
   if (typeof a === "number" && typeof b === "number" && tolerance !== undefined) {
     const [x, y] = [tolerance.read(a), tolerance.read(b)]
-    return Object.is(x, y) || Math.abs(x - y) <= tolerance.absolute + tolerance.relative * Math.abs(y)
+    if (!Number.isFinite(x) || !Number.isFinite(y)) return Object.is(x, y)
+    return Math.abs(x - y) <= tolerance.absolute + tolerance.relative * Math.abs(y)
   }
   if (a instanceof Uint8Array && b instanceof Uint8Array)
     return a.length === b.length && a.every((byte, at) => byte === b[at])

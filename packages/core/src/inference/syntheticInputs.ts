@@ -18,12 +18,13 @@ const random = (seed: number) => {
 }
 
 /**
- * Floats between 0 and 1; zeros and ones in turn for everything else, which indices and masks survive. The next seed
- * gives another value everywhere.
+ * Floats between 0 and 1; zeros and ones for everything else, which indices and masks survive. The next seed gives
+ * another value everywhere, and another sum, so that rows can be told apart by either.
  */
 const elements = (datatype: Tensor["datatype"], count: number, seed: number): Tensor["data"] => {
   const next = random(seed)
-  const bit = (index: number) => (index + seed + 1) % 2
+  const rare = (seed + 1) % 2
+  const bit = (index: number) => (index % 4 === 3 ? rare : 1 - rare)
   switch (datatype) {
     case "FP32":
     case "FP64":

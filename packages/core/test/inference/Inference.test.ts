@@ -1,9 +1,17 @@
-import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Result } from "effect"
+import { getEventListeners } from "node:events"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Deferred, Duration, Effect, Fiber, Layer, Result } from "effect"
 import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
+import { ForgeConfig } from "../../src/ForgeConfig.ts"
 import { Inference } from "../../src/inference/Inference.ts"
 import { InferenceError } from "../../src/inference/InferenceError.ts"
-import { RunFailed, RunnerLost, type RunResult, RuntimeError } from "../../src/inference/ModelRuntime.ts"
+import {
+  type LoadedModel,
+  RunFailed,
+  RunnerLost,
+  RunTimedOut,
+  RuntimeError,
+} from "../../src/inference/ModelRuntime.ts"
 import { ModelName } from "../../src/model/Names.ts"
 import type { Tensor, Tensors } from "../../src/model/Tensor.ts"
 import { layerRegistryStoreMemory } from "../../src/registry/MemoryRegistryStore.ts"
@@ -30,6 +38,8 @@ const layerModel = Layer.effectDiscard(
   }),
 )
 
+const timeouts = { defaultTimeout: Duration.seconds(30), maxTimeout: Duration.seconds(60) }
+
 const layerArtifacts = Layer.mock(ArtifactStore, {
   file: (of) => Effect.succeed(`/artifacts/${of}`),
 })
@@ -42,7 +52,14 @@ const open = Effect.gen(function* () {
       Inference.layer.pipe(
         Layer.provide(RoutingTable.layer),
         Layer.provide(layerModel),
-        Layer.provide(Layer.mergeAll(layerRegistryStoreMemory, layerArtifacts, runtime.layer)),
+        Layer.provide(
+          Layer.mergeAll(
+            layerRegistryStoreMemory,
+            layerArtifacts,
+            runtime.layer,
+            ForgeConfig.layer(timeouts),
+          ),
+        ),
       ),
     ),
   )
@@ -64,14 +81,22 @@ const failure = (promise: Promise<unknown>) =>
     return error.reason
   })
 
+/** Runs of what tests send; the model is also run to warm it up. */
+const onlyOf =
+  (run: LoadedModel["run"]): LoadedModel["run"] =>
+  (members, outputs) =>
+    members.some((inputs) => inputs["x"] === x)
+      ? run(members, outputs)
+      : Promise.resolve({ outputs: {}, queueMs: 0, computeMs: 0 })
+
 it.effect("gives the outputs, which version answered, and where the time went", () =>
   Effect.gen(function* () {
     const { runtime, inference, route } = yield* open
     const asked: Array<unknown> = []
-    runtime.run = (inputs, outputs) => {
-      asked.push([inputs, outputs])
+    runtime.run = onlyOf((members, outputs) => {
+      asked.push([members, outputs])
       return Promise.resolve({ outputs: { y }, queueMs: 1, computeMs: 2 })
-    }
+    })
     const first = yield* Effect.promise(() => inference.run(route, { x }, ["y"]))
     assert.deepStrictEqual(first.outputs, { y })
     assert.deepStrictEqual(
@@ -79,12 +104,11 @@ it.effect("gives the outputs, which version answered, and where the time went", 
       { version: route.version, cache: "bypass", computeMs: 2 },
     )
     assert.isAtLeast(first.queueMs, 1)
-    // Loaded by now, so there is nothing to wait for but the runner.
     const second = yield* Effect.promise(() => inference.run(route, { x }, []))
-    assert.strictEqual(second.queueMs, 1)
+    assert.isAtLeast(second.queueMs, 1)
     assert.deepStrictEqual(asked, [
-      [{ x }, ["y"]],
-      [{ x }, ["y", "z"]],
+      [[{ x }], ["y"]],
+      [[{ x }], ["y", "z"]],
     ])
   }),
 )
@@ -110,13 +134,34 @@ it.effect("failures of the load and of the run are told apart", () =>
     runtime.load = () => Effect.fail(loadFailed("no"))
     assert.strictEqual((yield* failure(inference.run(route, { x }, [])))._tag, "LoadFailed")
     runtime.load = () => Effect.void
-    for (const reason of [new RunFailed({ detail: "no" }), new RunnerLost({ detail: "no" })]) {
-      runtime.run = () => Promise.reject(new RuntimeError({ reason }))
+    const bug = new Error("a bug")
+    const failures: Array<Error> = []
+    runtime.run = onlyOf(() => Promise.reject(failures.shift()))
+    for (const reason of [new RunFailed({ detail: "no" }), new RunTimedOut({ limitMs: 5 })]) {
+      failures.push(new RuntimeError({ reason }))
       assert.strictEqual(yield* failure(inference.run(route, { x }, [])), reason)
     }
-    const bug = new Error("a bug")
-    runtime.run = () => Promise.reject(bug)
+    failures.push(bug)
     assert.strictEqual(yield* settled(inference.run(route, { x }, [])), bug)
+  }),
+)
+
+it.effect("a lost runner is forgiven once", () =>
+  Effect.gen(function* () {
+    const { runtime, inference, route } = yield* open
+    const lost = new RunnerLost({ detail: "no" })
+    let losses = 0
+    let last = 1
+    runtime.run = onlyOf(() =>
+      ++losses <= last
+        ? Promise.reject(new RuntimeError({ reason: lost }))
+        : Promise.resolve({ outputs: { y }, queueMs: 1, computeMs: 2 }),
+    )
+    assert.deepStrictEqual((yield* Effect.promise(() => inference.run(route, { x }, ["y"]))).outputs, { y })
+    losses = 0
+    last = 2
+    assert.strictEqual(yield* failure(inference.run(route, { x }, ["y"])), lost)
+    assert.strictEqual(losses, 2)
   }),
 )
 
@@ -126,8 +171,8 @@ it.effect("a caller who leaves while the model loads hears why at once; the load
     const gate = yield* Deferred.make<void>()
     runtime.load = () => Deferred.await(gate)
     const [leaving, staying] = [new AbortController(), new AbortController()]
-    const left = inference.run(route, { x }, [], leaving.signal)
-    const stayed = inference.run(route, { x }, [], staying.signal)
+    const left = inference.run(route, { x }, [], { signal: leaving.signal })
+    const stayed = inference.run(route, { x }, [], { signal: staying.signal })
     leaving.abort("gone")
     assert.strictEqual(yield* settled(left), "gone")
     yield* Deferred.succeed(gate, undefined)
@@ -139,7 +184,10 @@ it.effect("a caller who leaves while the model loads hears why at once; the load
 it.effect("a caller who left before is not worth a load", () =>
   Effect.gen(function* () {
     const { runtime, inference, route } = yield* open
-    assert.strictEqual(yield* settled(inference.run(route, { x }, [], AbortSignal.abort("gone"))), "gone")
+    assert.strictEqual(
+      yield* settled(inference.run(route, { x }, [], { signal: AbortSignal.abort("gone") })),
+      "gone",
+    )
     assert.deepStrictEqual(runtime.loads, [])
   }),
 )
@@ -148,13 +196,12 @@ it.effect("a caller who leaves during the run hears the signal's reason", () =>
   Effect.gen(function* () {
     const { runtime, inference, route } = yield* open
     const begun = yield* Deferred.make<void>()
-    runtime.run = (_inputs, _outputs, signal) =>
-      new Promise<RunResult>((_, reject) => {
-        signal?.addEventListener("abort", () => reject(signal.reason))
-        Deferred.doneUnsafe(begun, Effect.void)
-      })
+    runtime.run = onlyOf(() => {
+      Deferred.doneUnsafe(begun, Effect.void)
+      return new Promise(() => {})
+    })
     const controller = new AbortController()
-    const running = inference.run(route, { x }, [], controller.signal)
+    const running = inference.run(route, { x }, [], { signal: controller.signal })
     yield* Deferred.await(begun)
     controller.abort("gone")
     assert.strictEqual(yield* settled(running), "gone")
@@ -163,22 +210,81 @@ it.effect("a caller who leaves during the run hears the signal's reason", () =>
 
 it.effect("leaves nothing on a signal that outlives its requests", () =>
   Effect.gen(function* () {
-    const { inference, route } = yield* open
+    const { runtime, inference, route } = yield* open
+    const gate = yield* Deferred.make<void>()
+    runtime.load = () => Deferred.await(gate)
     const { signal } = new AbortController()
-    let listening = 0
-    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)]
-    signal.addEventListener = (...args: Parameters<typeof add>) => {
-      listening++
-      add(...args)
-    }
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-      listening--
-      remove(...args)
-    }
-    yield* Effect.promise(() => inference.run(route, { x }, [], signal))
-    assert.strictEqual(listening, 0)
+    const listening = () => getEventListeners(signal, "abort").length
+    const late = settled(inference.run(route, { x }, [], { signal, timeoutMs: 1 }))
+    assert.strictEqual(listening(), 1)
+    assert.instanceOf(yield* late, InferenceError)
+    // The load is still under way.
+    assert.strictEqual(listening(), 0)
+    const running = inference.run(route, { x }, [], { signal })
+    yield* Deferred.succeed(gate, undefined)
+    yield* Effect.promise(() => running)
+    assert.strictEqual(listening(), 0)
   }),
 )
+
+describe("time", () => {
+  /** Passes it until the request is answered, and says how much that was. */
+  const patience = (promise: Promise<unknown>) =>
+    Effect.promise(async () => {
+      let answered = false
+      void promise.then(
+        () => {
+          answered = true
+        },
+        () => {
+          answered = true
+        },
+      )
+      let passed = 0
+      for (; !answered && passed < 100_000; passed += 500) await vi.advanceTimersByTimeAsync(500)
+      return passed
+    })
+
+  const fakeTime = Effect.acquireRelease(
+    Effect.sync(() =>
+      vi.useFakeTimers({
+        toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate", "performance"],
+      }),
+    ),
+    () => Effect.sync(() => vi.useRealTimers()),
+  )
+
+  const cases = [
+    [undefined, 30_000],
+    [5000, 5000],
+    [45_000, 45_000],
+    [1_000_000, 60_000],
+    [Number.POSITIVE_INFINITY, 60_000],
+  ] as const
+
+  for (const [timeoutMs, expected] of cases)
+    it.effect(`asked for ${timeoutMs}, is up after ${expected} ms, loading and waiting together`, () =>
+      Effect.gen(function* () {
+        const { runtime, inference, route } = yield* open
+        const gate = yield* Deferred.make<void>()
+        runtime.load = () => Deferred.await(gate)
+        runtime.run = onlyOf(() => new Promise(() => {}))
+        yield* fakeTime
+        const loading = inference.run(route, { x }, [], { timeoutMs })
+        assert.strictEqual(yield* patience(loading), expected)
+        const first = yield* failure(loading)
+        assert.strictEqual(first._tag, "DeadlineExceeded")
+        assert.include(first.message, `within the ${expected} ms`)
+
+        const running = inference.run(route, { x }, [], { timeoutMs })
+        yield* Effect.promise(() => vi.advanceTimersByTimeAsync(2000))
+        yield* Deferred.succeed(gate, undefined)
+        assert.strictEqual(yield* patience(running), expected - 2000)
+        // It is told the time it had, not what the load left of it.
+        assert.strictEqual((yield* failure(running)).message, first.message)
+      }),
+    )
+})
 
 it.effect("predict finds the version by its number, or by none", () =>
   Effect.gen(function* () {
@@ -213,7 +319,7 @@ it.effect("predict dies of what is a bug, and does not pass it off as a failure 
   Effect.gen(function* () {
     const { runtime, inference } = yield* open
     const bug = new Error("a bug")
-    runtime.run = () => Promise.reject(bug)
+    runtime.run = onlyOf(() => Promise.reject(bug))
     const died = inference
       .predict({ model: "digits", inputs: { x } })
       .pipe(Effect.as<unknown>("it was answered"), Effect.catchDefect(Effect.succeed))
@@ -221,18 +327,26 @@ it.effect("predict dies of what is a bug, and does not pass it off as a failure 
   }),
 )
 
-it.effect("an interrupted predict aborts the run", () =>
+it.effect("an interrupted predict that waits is withdrawn", () =>
   Effect.gen(function* () {
-    const { runtime, inference } = yield* open
-    const begun = yield* Deferred.make<AbortSignal | undefined>()
-    runtime.run = (_inputs, _outputs, signal) => {
-      Deferred.doneUnsafe(begun, Effect.succeed(signal))
-      return new Promise(() => {})
-    }
+    const { runtime, inference, route } = yield* open
+    const ended: Array<() => void> = []
+    const begun = yield* Deferred.make<void>()
+    runtime.run = onlyOf(() => {
+      if (ended.length === 1) Deferred.doneUnsafe(begun, Effect.void)
+      return new Promise((resolve) => {
+        ended.push(() => resolve({ outputs: { y }, queueMs: 0, computeMs: 100 }))
+      })
+    })
+    const busy = [inference.run(route, { x }, []), inference.run(route, { x }, [])]
+    yield* Deferred.await(begun)
+    // Both places of the model are taken.
     const fiber = yield* Effect.forkChild(inference.predict({ model: "digits", inputs: { x } }))
-    const signal = yield* Deferred.await(begun)
-    assert.isFalse(signal?.aborted)
+    yield* Effect.yieldNow
     yield* Fiber.interrupt(fiber)
-    assert.isTrue(signal?.aborted)
+    for (const end of ended) end()
+    yield* Effect.promise(() => Promise.all(busy))
+    yield* Effect.promise(() => new Promise((resolve) => setImmediate(() => setImmediate(resolve))))
+    assert.lengthOf(ended, 2)
   }),
 )

@@ -2,12 +2,15 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { ArtifactError, ArtifactNotFound, ArtifactStorageFailed } from "../../src/artifacts/ArtifactError.ts"
 import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
+import type { Batcher } from "../../src/inference/Batcher.ts"
 import { InferenceError } from "../../src/inference/InferenceError.ts"
 import { LoadedModels } from "../../src/inference/LoadedModels.ts"
-import type { RuntimeError } from "../../src/inference/ModelRuntime.ts"
-import type { Digest } from "../../src/model/Version.ts"
-import { RoutingTable } from "../../src/registry/RoutingTable.ts"
-import { digestOf, FakeRuntime, loadFailed, runnerUnavailable } from "../fakes.ts"
+import { RunFailed, RunnerLost, type RunResult, RuntimeError } from "../../src/inference/ModelRuntime.ts"
+import { ModelName } from "../../src/model/Names.ts"
+import type { Tensor, Tensors } from "../../src/model/Tensor.ts"
+import { type Digest, VersionNumber } from "../../src/model/Version.ts"
+import { type Route, RoutingTable } from "../../src/registry/RoutingTable.ts"
+import { digestOf, FakeRuntime, loadFailed, runnerUnavailable, signature } from "../fakes.ts"
 
 const [a, b, missing, broken] = ["a", "b", "missing", "broken"].map(digestOf) as [
   Digest,
@@ -15,6 +18,14 @@ const [a, b, missing, broken] = ["a", "b", "missing", "broken"].map(digestOf) as
   Digest,
   Digest,
 ]
+
+const routeTo = (digest: Digest): Route => ({
+  model: ModelName.make("digits"),
+  version: VersionNumber.make(1),
+  digest,
+  signature,
+  outputNames: signature.outputs.map(({ name }) => name),
+})
 
 const layerArtifacts = Layer.mock(ArtifactStore, {
   file: (digest) => {
@@ -60,7 +71,7 @@ const open = Effect.gen(function* () {
 })
 
 const loaded = (models: LoadedModels["Service"], digest: Digest) =>
-  Effect.promise(async () => await models.get(digest))
+  Effect.promise(async () => await models.get(routeTo(digest)))
 
 /** How a promise was rejected; fails the test when it was not. */
 const rejection = (promise: unknown): Effect.Effect<InferenceError> =>
@@ -79,12 +90,12 @@ it.effect("one load serves everyone who waits, and then stays", () =>
     const { runtime, models } = yield* open
     const gate = yield* Deferred.make<void>()
     runtime.load = () => Deferred.await(gate)
-    const waiting = [models.get(a), models.get(a), models.get(a)]
+    const waiting = [models.get(routeTo(a)), models.get(routeTo(a)), models.get(routeTo(a))]
     yield* Deferred.succeed(gate, undefined)
     const [first, ...others] = yield* Effect.promise(() => Promise.all(waiting))
     for (const other of others) assert.strictEqual(other, first)
     // From now on it is there without a promise.
-    assert.strictEqual(models.get(a), first)
+    assert.strictEqual(models.get(routeTo(a)), first)
     assert.deepStrictEqual(runtime.loads, [a])
   }),
 )
@@ -94,7 +105,7 @@ it.effect("different artifacts load side by side", () =>
     const { runtime, models } = yield* open
     const gate = yield* Deferred.make<void>()
     runtime.load = (digest) => (digest === a ? Deferred.await(gate) : Effect.void)
-    const slow = models.get(a)
+    const slow = models.get(routeTo(a))
     const fast = yield* loaded(models, b)
     yield* Deferred.succeed(gate, undefined)
     assert.notStrictEqual(yield* Effect.promise(async () => await slow), fast)
@@ -106,7 +117,7 @@ it.effect("a load that failed tells everyone why, and the next request tries aga
     const { runtime, models } = yield* open
     const gate = yield* Deferred.make<void, RuntimeError>()
     runtime.load = () => Deferred.await(gate)
-    const waiting = [models.get(a), models.get(a)]
+    const waiting = [models.get(routeTo(a)), models.get(routeTo(a))]
     yield* Deferred.fail(gate, loadFailed("unknown operator"))
     for (const promise of waiting) {
       const error = yield* rejection(promise)
@@ -123,26 +134,26 @@ it.effect("says why nothing could be loaded, and nothing of this machine", () =>
   Effect.gen(function* () {
     const { runtime, models } = yield* open
     assert.strictEqual(
-      (yield* rejection(models.get(missing))).message,
+      (yield* rejection(models.get(routeTo(missing)))).message,
       "The model could not be loaded: its artifact is missing",
     )
     assert.strictEqual(
-      (yield* rejection(models.get(broken))).message,
+      (yield* rejection(models.get(routeTo(broken)))).message,
       "No runner could be started: the artifact storage does not answer",
     )
     assert.deepStrictEqual(runtime.loads, [])
     runtime.load = () => Effect.fail(runnerUnavailable("too many processes"))
     assert.strictEqual(
-      (yield* rejection(models.get(a))).message,
+      (yield* rejection(models.get(routeTo(a)))).message,
       "No runner could be started: too many processes",
     )
     runtime.load = () => Effect.die(new Error("/secret/path"))
     assert.strictEqual(
-      (yield* rejection(models.get(a))).message,
+      (yield* rejection(models.get(routeTo(a)))).message,
       "No runner could be started: the load broke off unexpectedly, see the server's log",
     )
     runtime.load = () => Effect.interrupt
-    assert.strictEqual((yield* rejection(models.get(a))).reason._tag, "RunnerUnavailable")
+    assert.strictEqual((yield* rejection(models.get(routeTo(a)))).reason._tag, "RunnerUnavailable")
   }),
 )
 
@@ -164,7 +175,7 @@ it.effect("a model that lost its route while it was loading is released once it 
     const { runtime, models, route } = yield* open
     const gate = yield* Deferred.make<void>()
     runtime.load = (digest) => (digest === a ? Deferred.await(gate) : Effect.void)
-    const waiting = models.get(a)
+    const waiting = models.get(routeTo(a))
     yield* loaded(models, b) // so that the load of `a` has begun, too
     route(b)
     yield* Deferred.succeed(gate, undefined)
@@ -182,15 +193,15 @@ it.effect("closing answers who waits, releases what is loaded, and refuses what 
       digest === a
         ? Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
         : Effect.void
-    const waiting = models.get(a)
+    const waiting = models.get(routeTo(a))
     yield* loaded(models, b)
     yield* close
     yield* Deferred.await(interrupted)
     assert.deepStrictEqual(runtime.released, [b])
     const stopping = "No runner could be started: the server is stopping"
     assert.strictEqual((yield* rejection(waiting)).message, stopping)
-    assert.strictEqual((yield* rejection(models.get(a))).message, stopping)
-    assert.strictEqual((yield* rejection(models.get(b))).message, stopping)
+    assert.strictEqual((yield* rejection(models.get(routeTo(a)))).message, stopping)
+    assert.strictEqual((yield* rejection(models.get(routeTo(b)))).message, stopping)
     assert.deepStrictEqual(runtime.loads, [a, b])
   }),
 )
@@ -201,7 +212,7 @@ it.effect("closing answers who waits before a load that can't be interrupted has
     const [begun, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
     runtime.load = () =>
       Effect.uninterruptible(Effect.andThen(Deferred.succeed(begun, undefined), Deferred.await(gate)))
-    const waiting = models.get(a)
+    const waiting = models.get(routeTo(a))
     yield* Deferred.await(begun)
     const closing = yield* Effect.forkChild(close)
     assert.include((yield* rejection(waiting)).message, "the server is stopping")
@@ -232,15 +243,99 @@ it.effect("a failure that nobody waits for any more is no unhandled rejection", 
     process.on("unhandledRejection", note)
     yield* Effect.addFinalizer(() => Effect.sync(() => process.off("unhandledRejection", note)))
     runtime.load = (digest) => (digest === a ? Effect.fail(loadFailed("no")) : Effect.never)
-    void models.get(a)
-    void models.get(missing)
-    void models.get(b)
-    yield* rejection(models.get(a))
-    yield* rejection(models.get(missing))
+    void models.get(routeTo(a))
+    void models.get(routeTo(missing))
+    void models.get(routeTo(b))
+    yield* rejection(models.get(routeTo(a)))
+    yield* rejection(models.get(routeTo(missing)))
     yield* close
-    void models.get(a)
+    void models.get(routeTo(a))
     // Node reports unhandled rejections once the microtasks of a turn are done.
     yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
     assert.deepStrictEqual(unhandled, [])
+  }),
+)
+
+/** Sums of rows, and their first elements; all that is joined is given in one run. */
+const sums = (members: ReadonlyArray<Tensors>): Promise<RunResult> => {
+  const y: Array<number> = []
+  const z: Array<bigint> = []
+  for (const { x } of members)
+    for (let at = 0; at < (x?.data.length ?? 0); at += 2) {
+      y.push(Number(x?.data[at]) + Number(x?.data[at + 1]))
+      z.push(BigInt(Math.floor(Number(x?.data[at]))))
+    }
+  const outputs: Tensors = {
+    y: { datatype: "FP32", shape: [y.length], data: Float32Array.from(y) },
+    z: { datatype: "INT64", shape: [z.length], data: BigInt64Array.from(z) },
+  }
+  // Joining pays: a run costs the same, however many rows it has.
+  return Promise.resolve({ outputs, queueMs: 0, computeMs: 1 })
+}
+
+const x = (...data: ReadonlyArray<number>): Tensor => ({
+  datatype: "FP32",
+  shape: [data.length / 2, 2],
+  data: Float32Array.from(data),
+})
+
+const submit = (batcher: Batcher, tensor: Tensor) =>
+  batcher.submit({ inputs: { x: tensor }, outputs: ["y"], priority: 0, signal: undefined, timeoutMs: 30_000 })
+
+it.effect("a model is warmed up before it takes requests, and joins as many as paid then", () =>
+  Effect.gen(function* () {
+    const { runtime, models } = yield* open
+    const sizes: Array<number> = []
+    runtime.run = (members) => {
+      sizes.push(members.length)
+      return sums(members)
+    }
+    const batcher = yield* loaded(models, a)
+    assert.strictEqual(Math.max(...sizes), 64)
+    sizes.length = 0
+    const answers = yield* Effect.promise(() =>
+      Promise.all([submit(batcher, x(1, 2)), submit(batcher, x(3, 4, 5, 6))]),
+    )
+    assert.deepStrictEqual(sizes, [2])
+    assert.deepStrictEqual(
+      answers.map(({ outputs }) => outputs),
+      [
+        { y: { datatype: "FP32", shape: [1], data: Float32Array.of(3) } },
+        { y: { datatype: "FP32", shape: [2], data: Float32Array.of(7, 11) } },
+      ],
+    )
+  }),
+)
+
+it.effect("a model that can't be warmed up takes requests one by one", () =>
+  Effect.gen(function* () {
+    const { runtime, models } = yield* open
+    runtime.run = () => Promise.reject(new RuntimeError({ reason: new RunFailed({ detail: "zeros" }) }))
+    const batcher = yield* loaded(models, a)
+    const sizes: Array<number> = []
+    runtime.run = (members) => {
+      sizes.push(members.length)
+      return sums(members)
+    }
+    yield* Effect.promise(() => Promise.all([submit(batcher, x(1, 2)), submit(batcher, x(3, 4))]))
+    assert.deepStrictEqual(sizes, [1, 1])
+  }),
+)
+
+it.effect("a runner that is lost while it is warmed up fails the load, and what it held is released", () =>
+  Effect.gen(function* () {
+    const { runtime, models } = yield* open
+    runtime.run = () => Promise.reject(new RuntimeError({ reason: new RunnerLost({ detail: "crashed" }) }))
+    const error = yield* rejection(models.get(routeTo(a)))
+    assert.strictEqual(error.reason._tag, "RunnerLost")
+    runtime.run = () => Promise.reject(new Error("/secret/path"))
+    assert.strictEqual(
+      (yield* rejection(models.get(routeTo(a)))).message,
+      "No runner could be started: the load broke off unexpectedly, see the server's log",
+    )
+    runtime.run = sums
+    yield* loaded(models, a)
+    assert.deepStrictEqual(runtime.released, [a, a])
+    assert.deepStrictEqual(runtime.loads, [a, a, a])
   }),
 )

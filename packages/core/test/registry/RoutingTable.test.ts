@@ -67,6 +67,7 @@ it.effect("a route names the version, its bytes and its signature", () =>
       version: 1 as VersionNumber,
       digest: digestOf("digits 1"),
       signature,
+      outputNames: ["y", "z"],
     })
   }),
 )

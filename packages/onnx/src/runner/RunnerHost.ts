@@ -1,94 +1,67 @@
-/** The runner's side of the connection: answers every request exactly once, in the order in which they came. */
-import type { Duplex } from "node:stream"
-import { FrameReader, failureCode, frameKind, ProtocolError } from "../wire/Frame.ts"
+/** The runner's side of the protocol: answers every request exactly once, in the order in which they came. */
+import { failureCode, frameKind, type OutgoingFrame, ProtocolError } from "../wire/Frame.ts"
 import { PayloadReader, PayloadWriter } from "../wire/Payload.ts"
+import type { Connection, IncomingFrame } from "./Connection.ts"
 import { type OpenSession, type Session, SessionError } from "./OrtSession.ts"
-import { SerialQueue } from "./SerialQueue.ts"
 
-/** Serves until the stream ends or speaks nonsense, then calls `onEnd` once. */
-export const serveRunner = (stream: Duplex, openSession: OpenSession, onEnd: () => void): void => {
+const codeOf = (cause: unknown): number =>
+  cause instanceof SessionError && cause.kind === "unavailable"
+    ? failureCode.unavailable
+    : failureCode.refused
+
+/**
+ * Serves one request after another, because ONNX Runtime holds its thread anyway, until the host leaves. Rejects when
+ * the host speaks nonsense: both are of one build, so nothing that follows would make sense either.
+ */
+export const serveRunner = async (connection: Connection, openSession: OpenSession): Promise<void> => {
   const sessions = new Map<number, Session>()
-  const queue = new SerialQueue()
-  let ended = false
-  const end = () => {
-    if (ended) return
-    ended = true
-    onEnd()
-  }
 
-  const fail = (id: number, code: number, detail: string) =>
-    new PayloadWriter().uint(code).text(detail).send(stream, frameKind.failed, id)
-
-  /** Queues `work`, which sends the answer or rejects with the reason. */
-  const answer = (id: number, work: () => Promise<void>) =>
-    queue.add(() =>
-      work().catch((cause: unknown) =>
-        fail(
-          id,
-          cause instanceof SessionError && cause.kind === "unavailable"
-            ? failureCode.unavailable
-            : failureCode.refused,
-          cause instanceof Error ? cause.message : String(cause),
-        ),
-      ),
-    )
-
-  const load = (id: number, payload: PayloadReader) => {
+  const load = async (id: number, payload: PayloadReader): Promise<OutgoingFrame> => {
     const handle = payload.uint()
     const intraOpThreads = payload.uint()
-    const file = payload.text()
-    answer(id, async () => {
-      const session = await openSession(file, { intraOpThreads })
-      sessions.set(handle, session)
-      new PayloadWriter()
-        .texts(session.inputNames)
-        .texts(session.outputNames)
-        .send(stream, frameKind.loaded, id)
-    })
+    const session = await openSession(payload.text(), { intraOpThreads })
+    sessions.set(handle, session)
+    return new PayloadWriter()
+      .texts(session.inputNames)
+      .texts(session.outputNames)
+      .frame(frameKind.loaded, id)
   }
 
-  const run = (id: number, payload: PayloadReader) => {
-    const handle = payload.uint()
-    const outputs = payload.texts()
+  const run = async (id: number, payload: PayloadReader): Promise<OutgoingFrame> => {
+    const session = sessions.get(payload.uint())
+    const wanted = payload.texts()
     const inputs = payload.tensors()
-    answer(id, async () => {
-      const session = sessions.get(handle)
-      if (session === undefined) throw new SessionError("refused", "the model is not loaded")
-      const result = await session.run(inputs, outputs)
-      new PayloadWriter()
-        .double(result.startedAt)
-        .double(result.computeMs)
-        .tensors(result.outputs)
-        .send(stream, frameKind.ran, id)
-    })
+    if (session === undefined) throw new SessionError("refused", "the model is not loaded")
+    const { startedAt, computeMs, outputs } = await session.run(inputs, wanted)
+    return new PayloadWriter().double(startedAt).double(computeMs).tensors(outputs).frame(frameKind.ran, id)
   }
 
-  const release = (id: number, payload: PayloadReader) => {
+  const release = async (id: number, payload: PayloadReader): Promise<OutgoingFrame> => {
     const handle = payload.uint()
-    answer(id, async () => {
-      const session = sessions.get(handle)
-      sessions.delete(handle)
-      await session?.release()
-      new PayloadWriter().send(stream, frameKind.released, id)
-    })
+    const session = sessions.get(handle)
+    sessions.delete(handle)
+    await session?.release()
+    return new PayloadWriter().frame(frameKind.released, id)
   }
 
-  const reader = new FrameReader((kind, id, payload) => {
-    if (kind === frameKind.run) run(id, new PayloadReader(payload))
-    else if (kind === frameKind.load) load(id, new PayloadReader(payload))
-    else if (kind === frameKind.release) release(id, new PayloadReader(payload))
-    else throw new ProtocolError(`frame kind ${kind} is unknown`)
-  })
-  stream.on("data", (chunk: Buffer) => {
+  const answer = async ({ kind, id, payload }: IncomingFrame): Promise<OutgoingFrame> => {
+    const reader = new PayloadReader(payload)
     try {
-      reader.push(chunk)
-    } catch {
-      // Host and runner are of one build; a frame that can't be read means that the stream is of no more use.
-      stream.destroy()
+      if (kind === frameKind.run) return await run(id, reader)
+      if (kind === frameKind.load) return await load(id, reader)
+      if (kind === frameKind.release) return await release(id, reader)
+    } catch (cause) {
+      if (cause instanceof ProtocolError) throw cause
+      const detail = cause instanceof Error ? cause.message : String(cause)
+      return new PayloadWriter().uint(codeOf(cause)).text(detail).frame(frameKind.failed, id)
     }
-  })
-  stream.on("error", end)
-  stream.on("end", end)
-  stream.on("close", end)
-  new PayloadWriter().send(stream, frameKind.ready, 0)
+    throw new ProtocolError(`frame kind ${kind} is unknown`)
+  }
+
+  connection.send(new PayloadWriter().frame(frameKind.ready, 0))
+  for (;;) {
+    const frame = await connection.next()
+    if (frame === undefined) return
+    connection.send(await answer(frame))
+  }
 }

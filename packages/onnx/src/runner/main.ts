@@ -1,6 +1,6 @@
 /** Entry of a runner process. Descriptor 3 carries the frames; descriptor 0 stays open as long as the host lives. */
-import { Socket } from "node:net"
 import { Worker } from "node:worker_threads"
+import { DescriptorConnection } from "./Connection.ts"
 import { openSession } from "./OrtSession.ts"
 import { serveRunner } from "./RunnerHost.ts"
 
@@ -14,4 +14,6 @@ new Worker(
   { eval: true, resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 } },
 ).unref()
 
-serveRunner(new Socket({ fd: 3 }), openSession, () => process.exit(0))
+// The host sees the process end, and whatever went wrong here it can't be told any more.
+const end = () => process.exit(0)
+serveRunner(new DescriptorConnection(3, 3), openSession).then(end, end)

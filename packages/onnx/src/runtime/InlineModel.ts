@@ -12,9 +12,9 @@ import {
 } from "@modelforge/core"
 import { Effect, type Scope } from "effect"
 import { openSession, type Session, SessionError, type SessionOptions } from "../runner/OrtSession.ts"
-import { SerialQueue } from "../runner/SerialQueue.ts"
 import { joinMembers } from "../wire/Members.ts"
 import { monotonicMs } from "../wire/monotonicMs.ts"
+import { SerialQueue } from "./SerialQueue.ts"
 
 class InlineModel implements LoadedModel {
   readonly #session: Session

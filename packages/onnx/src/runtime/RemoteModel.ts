@@ -189,7 +189,8 @@ export class RemoteModel implements LoadedModel {
     for (const run of this.#runs) run.reject(lost("the model was unloaded"))
     this.#runs.clear()
     this.#waiting = []
-    await Promise.race([Promise.all(this.#seats.map((seat) => seat.close())), patience])
+    const now = monotonicMs()
+    await Promise.race([Promise.all(this.#seats.map((seat) => seat.close(now))), patience])
   }
 }
 

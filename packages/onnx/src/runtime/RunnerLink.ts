@@ -9,10 +9,12 @@ import {
   RuntimeError,
   type Tensors,
 } from "@modelforge/core"
-import { FrameReader, failureCode, frameKind, ProtocolError } from "../wire/Frame.ts"
+import { failureCode, frameKind, ProtocolError } from "../wire/Frame.ts"
+import { FrameReader } from "../wire/FrameReader.ts"
 import { UnsendableInputs } from "../wire/Members.ts"
 import { monotonicMs } from "../wire/monotonicMs.ts"
 import { PayloadReader, PayloadWriter } from "../wire/Payload.ts"
+import { FrameSender } from "./FrameSender.ts"
 
 /** The runner went away before it answered. */
 export class RunnerGone extends Error {
@@ -55,8 +57,12 @@ interface Pending {
 
 export class RunnerLink {
   readonly #stream: Duplex
-  /** In the order in which the runner takes them up; the first is what it is at work on. */
+  readonly #sender: FrameSender
+  /** Requests that are not all sent. */
+  readonly #leaving = new Map<number, Pending>()
+  /** Those that are, in the order in which the runner takes them up; the first is what it is at work on. */
   readonly #pending = new Map<number, Pending>()
+  readonly #reader = new FrameReader((kind, id, payload) => this.#receive(kind, id, payload))
   #nextId = 1
   #nextHandle = 1
   #gone: string | undefined
@@ -69,19 +75,22 @@ export class RunnerLink {
     this.#markReady = resolve
   })
 
+  /** The link writes to the stream; what the stream reads is handed to `read`. */
   constructor(stream: Duplex) {
     this.#stream = stream
-    const reader = new FrameReader((kind, id, payload) => this.#receive(kind, id, payload))
-    stream.on("data", (chunk: Buffer) => {
-      try {
-        reader.push(chunk)
-      } catch {
-        // A runner whose frames can't be read is of no more use; its owner sees the stream close.
-        stream.destroy()
-      }
-    })
+    this.#sender = new FrameSender(stream)
     // Followed by `close`, which is what the owner watches.
     stream.on("error", () => {})
+  }
+
+  /** Takes what the runner sent; keeps nothing of it. */
+  read(chunk: Buffer): void {
+    try {
+      this.#reader.push(chunk)
+    } catch {
+      // A runner whose frames can't be read is of no more use; its owner sees the stream close.
+      this.#stream.destroy()
+    }
   }
 
   /** It can be sent requests. */
@@ -91,7 +100,7 @@ export class RunnerLink {
 
   /** Requests that wait for an answer. */
   get pending(): number {
-    return this.#pending.size
+    return this.#pending.size + this.#leaving.size
   }
 
   /** For how long the runner has been at work on what it is at work on; 0 when it has nothing to do. */
@@ -197,15 +206,17 @@ export class RunnerLink {
   lose(detail: string): void {
     if (this.#gone !== undefined) return
     this.#gone = detail
-    const pending = [...this.#pending]
+    const pending = [...this.#pending, ...this.#leaving]
+    const working = this.#pending.size > 0
     this.#pending.clear()
+    this.#leaving.clear()
     const sentence = this.#sentence
     pending.forEach(([id, { lost }], index) => {
       const condemned = sentence?.id === id
       lost(
         new RunnerGone(
           detail,
-          sentence === undefined ? index === 0 : condemned,
+          sentence === undefined ? working && index === 0 : condemned,
           condemned ? sentence.verdict : undefined,
         ),
       )
@@ -219,9 +230,14 @@ export class RunnerLink {
     }
     const id = this.#nextId
     this.#nextId = id === 0xffffffff ? 1 : id + 1
-    payload.send(this.#stream, kind, id)
-    if (this.#pending.size === 0) this.#workingSince = monotonicMs()
-    this.#pending.set(id, pending)
+    const frame = payload.frame(kind, id)
+    this.#leaving.set(id, pending)
+    this.#sender.send(frame, () => {
+      // Not if the runner was lost meanwhile.
+      if (!this.#leaving.delete(id)) return
+      if (this.#pending.size === 0) this.#workingSince = monotonicMs()
+      this.#pending.set(id, pending)
+    })
   }
 
   #receive(kind: number, id: number, payload: Buffer): void {

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url"
 import { RunnerUnavailable, RuntimeError } from "@modelforge/core"
 import { Duration, Effect, type Scope } from "effect"
 import { RunnerLink } from "./RunnerLink.ts"
+import { readingInPlace } from "./readingInPlace.ts"
 
 export interface RunnerProcessOptions {
   /** The runner's module; by default the one of this package. Bundlers that move this package need to say it. */
@@ -69,8 +70,9 @@ const start = (options: RunnerProcessOptions): Started => {
     markGone(`it could not be started (${"code" in cause ? String(cause.code) : "unknown error"})`)
   })
   // Where the system has no descriptors left there are no pipes at all.
-  const stream = child.stdio?.[3]
-  if (!(stream instanceof Duplex)) throw new Error("the system has no room for another process")
+  const pipe = child.stdio?.[3]
+  if (!(pipe instanceof Duplex)) throw new Error("the system has no room for another process")
+  const stream = readingInPlace(pipe, (chunk) => link.read(chunk))
   const link = new RunnerLink(stream)
   // It is never written to; the process watches it for the end of this one.
   child.stdin?.on("error", () => {})

@@ -108,12 +108,13 @@ export class Seat {
     }
   }
 
-  /** Gives the memory back, behind the runs that were sent. */
-  async close(): Promise<void> {
+  /** Gives the memory back, behind the runs that were sent; does not wait for those that take long. */
+  async close(now: number): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.runner.seats--
-    await this.#release()
+    const released = this.#release()
+    if (!this.runner.isStuck(now)) await released
   }
 
   async #release(): Promise<void> {

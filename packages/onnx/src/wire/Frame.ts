@@ -1,11 +1,14 @@
 /**
- * The frames between a host process and a runner: a header of 16 bytes (payload length u32, kind u8, flags u8,
- * two bytes of zero, id u32, four bytes of zero), then the payload. Numbers are in the machine's own byte order;
- * both ends are processes of one machine. The flags and zeros are for frames cut in parts, one day.
+ * What travels between a host process and a runner. A frame is a kind, an id and a payload; a large one is cut in
+ * parts, between which other frames travel. Each part has a header of 16 bytes (its length u32, kind u32, id u32,
+ * length of the whole payload u32). Numbers are in the machine's own byte order; both ends are processes of one
+ * machine. All lengths are multiples of 8, so what begins at one stays at one.
  */
 export const headerBytes = 16
 /** A frame announces at most this much; whoever announces more is not speaking this protocol. */
 export const maxPayloadBytes = 0x7fffffff
+/** Frames up to this size are not cut. */
+export const partBytes = 256 * 1024
 
 export const frameKind = {
   load: 1,
@@ -25,61 +28,74 @@ export const failureCode = {
   unavailable: 1,
 } as const
 
-export const writeHeader = (target: Buffer, kind: number, id: number, payloadLength: number): void => {
-  target.writeUInt32LE(payloadLength, 0)
-  target.writeUInt32LE(kind, 4)
-  target.writeUInt32LE(id, 8)
-  target.writeUInt32LE(0, 12)
-}
-
 /** The peer sent what is not a frame; nothing after it can be understood. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError"
 }
 
-/**
- * Puts frames together from chunks of any size. A payload begins at a multiple of 8 in memory of its own, so typed
- * arrays can be laid over it.
- */
-export class FrameReader {
-  readonly #onFrame: (kind: number, id: number, payload: Buffer) => void
-  readonly #header = Buffer.alloc(headerBytes)
-  #headerFilled = 0
-  #payload: Buffer | undefined
-  #payloadFilled = 0
+export interface Header {
+  /** Bytes of this part, without the header. */
+  readonly length: number
+  readonly kind: number
+  readonly id: number
+  /** Bytes of all parts together. */
+  readonly total: number
+}
 
-  constructor(onFrame: (kind: number, id: number, payload: Buffer) => void) {
-    this.#onFrame = onFrame
+export const writeHeader = (target: Buffer, { length, kind, id, total }: Header): void => {
+  target.writeUInt32LE(length, 0)
+  target.writeUInt32LE(kind, 4)
+  target.writeUInt32LE(id, 8)
+  target.writeUInt32LE(total, 12)
+}
+
+export const readHeader = (source: Buffer, at: number): Header => {
+  const header = {
+    length: source.readUInt32LE(at),
+    kind: source.readUInt32LE(at + 4),
+    id: source.readUInt32LE(at + 8),
+    total: source.readUInt32LE(at + 12),
   }
+  if (header.length > header.total || header.total > maxPayloadBytes || header.length % 8 !== 0) {
+    throw new ProtocolError("a frame's header is damaged")
+  }
+  return header
+}
 
-  push(chunk: Uint8Array): void {
-    let at = 0
+/** A frame ready to be sent: the first chunk begins with its header, as if it were not cut. */
+export interface OutgoingFrame {
+  readonly kind: number
+  readonly id: number
+  /** Bytes of the payload. */
+  readonly total: number
+  readonly chunks: ReadonlyArray<Uint8Array>
+}
+
+/** Cuts a frame into parts of at most `bytes` each, a multiple of 8. Nothing is copied. */
+export const cut = (
+  { kind, id, total, chunks }: OutgoingFrame,
+  bytes: number,
+): Array<ReadonlyArray<Uint8Array>> => {
+  const parts: Array<Array<Uint8Array>> = []
+  let part: Array<Uint8Array> = []
+  let room = 0
+  let left = total
+  for (const [index, chunk] of chunks.entries()) {
+    let at = index === 0 ? headerBytes : 0
     while (at < chunk.length) {
-      if (this.#payload === undefined) {
-        const step = Math.min(headerBytes - this.#headerFilled, chunk.length - at)
-        this.#header.set(chunk.subarray(at, at + step), this.#headerFilled)
-        this.#headerFilled += step
-        at += step
-        if (this.#headerFilled < headerBytes) return
-        const length = this.#header.readUInt32LE(0)
-        if (length > maxPayloadBytes || this.#header.readUInt32LE(12) !== 0) {
-          throw new ProtocolError("a frame's header is damaged")
-        }
-        this.#payload = Buffer.allocUnsafeSlow(length)
-        this.#payloadFilled = 0
+      if (room === 0) {
+        room = Math.min(bytes, left)
+        left -= room
+        const header = Buffer.allocUnsafe(headerBytes)
+        writeHeader(header, { length: room, kind, id, total })
+        part = [header]
+        parts.push(part)
       }
-      const step = Math.min(this.#payload.length - this.#payloadFilled, chunk.length - at)
-      this.#payload.set(
-        at === 0 && step === chunk.length ? chunk : chunk.subarray(at, at + step),
-        this.#payloadFilled,
-      )
-      this.#payloadFilled += step
-      at += step
-      if (this.#payloadFilled < this.#payload.length) return
-      const payload = this.#payload
-      this.#payload = undefined
-      this.#headerFilled = 0
-      this.#onFrame(this.#header.readUInt8(4), this.#header.readUInt32LE(8), payload)
+      const end = Math.min(chunk.length, at + room)
+      part.push(chunk.subarray(at, end))
+      room -= end - at
+      at = end
     }
   }
+  return parts
 }

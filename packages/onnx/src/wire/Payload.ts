@@ -3,7 +3,7 @@
  * each at a multiple of 8, as they lie in memory.
  */
 import type { Datatype, NumericDatatype, Tensor, TensorArrays, Tensors } from "@modelforge/core"
-import { headerBytes, maxPayloadBytes, ProtocolError, writeHeader } from "./Frame.ts"
+import { headerBytes, maxPayloadBytes, type OutgoingFrame, ProtocolError, writeHeader } from "./Frame.ts"
 import { joinedHead, tensorsOf, UnsendableInputs } from "./Members.ts"
 
 /** Up to this size a frame is put together in one buffer; beyond, its tensors are written from where they lie. */
@@ -139,50 +139,41 @@ export class PayloadWriter {
     return this
   }
 
-  /** Writes the frame. Tensors may be referenced, not copied, until the stream has sent them. */
-  send(
-    stream: {
-      readonly cork: () => void
-      readonly uncork: () => void
-      readonly write: (bytes: Uint8Array) => boolean
-    },
-    kind: number,
-    id: number,
-  ): void {
+  /** The frame to be sent. It refers to the tensors' memory, unless it is small. */
+  frame(kind: number, id: number): OutgoingFrame {
     const smallEnd = padded(this.#length)
-    let total = smallEnd
-    for (const { length } of this.#data) total += padded(length)
-    if (total - headerBytes > maxPayloadBytes) {
-      throw new UnsendableInputs(
-        `tensors of ${total} bytes together are more than a runner can be sent at once`,
-      )
+    let end = smallEnd
+    for (const { length } of this.#data) end += padded(length)
+    const total = end - headerBytes
+    if (total > maxPayloadBytes) {
+      throw new UnsendableInputs(`tensors of ${total} bytes together are more than can be sent at once`)
     }
     this.#room(smallEnd - this.#length)
-    if (total <= joinBelow) {
-      const frame = this.#data.length === 0 ? this.#small.subarray(0, total) : Buffer.allocUnsafe(total)
-      if (this.#data.length > 0) this.#small.copy(frame, 0, 0, smallEnd)
-      writeHeader(frame, kind, id, total - headerBytes)
-      let start = smallEnd
-      for (const { parts, length } of this.#data) {
-        let at = start
-        for (const part of parts) {
-          frame.set(part, at)
-          at += part.length
-        }
-        start += padded(length)
-      }
-      stream.write(frame)
-      return
-    }
-    writeHeader(this.#small, kind, id, total - headerBytes)
-    stream.cork()
-    stream.write(this.#small.subarray(0, smallEnd))
+    const first = end <= joinBelow && this.#data.length > 0 ? this.#joined(end) : this.#small
+    writeHeader(first, { length: total, kind, id, total })
+    if (first !== this.#small) return { kind, id, total, chunks: [first] }
+    const chunks: Array<Uint8Array> = [first.subarray(0, smallEnd)]
     for (const { parts, length } of this.#data) {
-      for (const part of parts) stream.write(part)
+      chunks.push(...parts)
       const padding = padded(length) - length
-      if (padding > 0) stream.write(new Uint8Array(padding))
+      if (padding > 0) chunks.push(new Uint8Array(padding))
     }
-    stream.uncork()
+    return { kind, id, total, chunks }
+  }
+
+  #joined(end: number): Buffer {
+    const frame = Buffer.allocUnsafe(end)
+    let start = this.#length
+    this.#small.copy(frame, 0, 0, start)
+    for (const { parts, length } of this.#data) {
+      let at = start
+      for (const part of parts) {
+        frame.set(part, at)
+        at += part.length
+      }
+      start += padded(length)
+    }
+    return frame
   }
 }
 

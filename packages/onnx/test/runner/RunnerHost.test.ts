@@ -1,10 +1,13 @@
 import { type Duplex, duplexPair } from "node:stream"
 import { assert, describe, it } from "@effect/vitest"
-import { RuntimeError, type Tensors } from "@modelforge/core"
+import { RunTimedOut, RuntimeError, type Tensors } from "@modelforge/core"
+import type { Connection, IncomingFrame } from "../../src/runner/Connection.ts"
 import { type OpenSession, SessionError } from "../../src/runner/OrtSession.ts"
 import { serveRunner } from "../../src/runner/RunnerHost.ts"
 import { RunnerGone, RunnerLink } from "../../src/runtime/RunnerLink.ts"
 import { frameKind } from "../../src/wire/Frame.ts"
+import { FrameReader } from "../../src/wire/FrameReader.ts"
+import { monotonicMs } from "../../src/wire/monotonicMs.ts"
 import { PayloadWriter } from "../../src/wire/Payload.ts"
 
 const value = (number: number): Tensors => ({
@@ -18,6 +21,40 @@ const reasonOf = async (promise: Promise<unknown>): Promise<string> => {
   )
   assert.instanceOf(error, RuntimeError)
   return `${error.reason._tag}: ${"detail" in error.reason ? error.reason.detail : ""}`
+}
+
+/** What the runner has on a descriptor, on a stream. */
+const streamConnection = (stream: Duplex): Connection => {
+  const arrived: Array<IncomingFrame> = []
+  let wake: () => void = () => {}
+  let ended = false
+  const reader = new FrameReader((kind, id, payload) => {
+    arrived.push({ kind, id, payload })
+    wake()
+  })
+  stream.on("data", (chunk: Buffer) => reader.push(chunk))
+  stream.on("end", () => {
+    ended = true
+    wake()
+  })
+  return {
+    next: async () => {
+      while (arrived.length === 0 && !ended) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      return arrived.shift()
+    },
+    send: ({ chunks }) => {
+      for (const chunk of chunks) stream.write(chunk)
+    },
+  }
+}
+
+/** Sends a frame without a payload. */
+const sendBare = (stream: Duplex, kind: number, id: number) => {
+  for (const chunk of new PayloadWriter().frame(kind, id).chunks) stream.write(chunk)
 }
 
 /** A host whose models give back their input as `y`, when they are let. */
@@ -48,13 +85,13 @@ const connect = () => {
     })
   }
   const [near, far]: [Duplex, Duplex] = duplexPair()
-  const ended = new Promise<void>((resolve) =>
-    serveRunner(far, openSession, () => {
-      log.push("ended")
-      resolve()
-    }),
+  const ended = serveRunner(streamConnection(far), openSession).then(
+    () => "left",
+    (cause: unknown) => String(cause),
   )
-  return { link: new RunnerLink(near), near, far, log, ended, open: openGate }
+  const link = new RunnerLink(near)
+  near.on("data", (chunk: Buffer) => link.read(chunk))
+  return { link, near, far, log, ended, open: openGate }
 }
 
 describe("a runner and its host", () => {
@@ -116,19 +153,17 @@ describe("a runner and its host", () => {
     assert.isFalse(late.culprit)
   })
 
-  it("end when the other side does", async () => {
-    const { near, ended, log } = connect()
+  it("end when the host leaves", async () => {
+    const { near, ended } = connect()
     near.end()
-    await ended
-    near.destroy()
-    assert.deepStrictEqual(log, ["ended"])
+    assert.strictEqual(await ended, "left")
   })
 
   it("end the connection at the first frame that makes no sense", async () => {
     for (const kind of [99, frameKind.run]) {
       const { near, ended } = connect()
-      new PayloadWriter().send(near, kind, 1)
-      await ended
+      sendBare(near, kind, 1)
+      assert.match(await ended, /ProtocolError/)
     }
     for (const [kind, id] of [
       [frameKind.loaded, 42],
@@ -137,11 +172,105 @@ describe("a runner and its host", () => {
       const { link, near, far } = connect()
       const load = link.load("bad", 1)
       const closed = new Promise((resolve) => near.once("close", resolve))
-      new PayloadWriter().send(far, kind, id)
+      sendBare(far, kind, id)
       await closed
       link.lose("it spoke nonsense")
       const gone = await load.catch((cause: unknown) => cause)
       assert.instanceOf(gone, RunnerGone)
     }
+  })
+
+  it("end for a verdict on the run at work, which alone is told it", async () => {
+    const { link } = connect()
+    const { handle } = await link.load("m", 1)
+    const waiting = [1, 2].map((number) => link.run(handle, [value(number)], ["y"]))
+    const verdict = new RuntimeError({ reason: new RunTimedOut({ limitMs: 5 }) })
+    assert.isTrue(link.alive)
+    link.condemn(verdict)
+    link.condemn(new RuntimeError({ reason: new RunTimedOut({ limitMs: 6 }) }))
+    assert.isFalse(link.alive)
+    link.lose("signal SIGKILL")
+    const outcomes = await Promise.all(waiting.map((promise) => promise.catch((cause: unknown) => cause)))
+    assert.deepStrictEqual(
+      outcomes.map((gone) => gone instanceof RunnerGone && [gone.culprit, gone.verdict]),
+      [
+        [true, verdict],
+        [false, undefined],
+      ],
+    )
+  })
+
+  it("blame nothing when the condemned run was answered after all", async () => {
+    const { link, open } = connect()
+    const { handle } = await link.load("m", 1)
+    const waiting = [1, 2].map((number) => link.run(handle, [value(number)], ["y"]))
+    link.condemn(new RuntimeError({ reason: new RunTimedOut({ limitMs: 5 }) }))
+    open()
+    await waiting[0]
+    link.lose("signal SIGKILL")
+    const gone = await waiting[1]?.catch((cause: unknown) => cause)
+    assert.instanceOf(gone, RunnerGone)
+    assert.isFalse(gone.culprit)
+    assert.isUndefined(gone.verdict)
+  })
+
+  it("know what is at work, for how long, and who waits behind it", async () => {
+    const { link, open } = connect()
+    assert.strictEqual(link.workingMs(monotonicMs()), 0)
+    assert.strictEqual(link.limitMs, Number.POSITIVE_INFINITY)
+    const { handle } = await link.load("m", 1)
+    const stalled: Array<number> = []
+    const runs = [1, 2, 3].map((number) =>
+      link.run(handle, [value(number)], ["y"], {
+        limitMs: number * 10,
+        onStalled: () => stalled.push(number),
+      }),
+    )
+    assert.strictEqual(link.limitMs, 10)
+    assert.isTrue(link.isAtWorkOn(handle))
+    assert.isFalse(link.isAtWorkOn(handle + 1))
+    assert.isAbove(link.workingMs(monotonicMs() + 100), 99)
+    link.reportStall()
+    assert.deepStrictEqual(stalled, [2, 3])
+    open()
+    await Promise.all(runs)
+    assert.strictEqual(link.workingMs(monotonicMs()), 0)
+  })
+
+  it("answer small runs while a large one is on its way, in parts", async () => {
+    const { link, open } = connect()
+    open()
+    const { handle } = await link.load("m", 1)
+    const data = Int32Array.from({ length: 500_000 }, (_, index) => index)
+    const order: Array<string> = []
+    const large = link
+      .run(handle, [{ x: { datatype: "INT32", shape: [data.length], data } }], ["y"])
+      .then(({ outputs }) => {
+        order.push("large")
+        return outputs["y"]
+      })
+    // It is not at work on what has not arrived.
+    assert.strictEqual(link.workingMs(monotonicMs()), 0)
+    const small = link.run(handle, [value(1)], ["y"]).then(() => order.push("small"))
+    assert.deepStrictEqual((await large)?.data, data)
+    await small
+    assert.deepStrictEqual(order, ["small", "large"])
+  })
+
+  it("fail what can't be sent, without harm to others", async () => {
+    const { link, open } = connect()
+    open()
+    const { handle } = await link.load("m", 1)
+    const scalar: Tensors = { x: { datatype: "INT32", shape: [], data: Int32Array.of(1) } }
+    for (const [members, says] of [
+      [[scalar, scalar], /scalar/],
+      [[value(1), {}], /missing/],
+      [[{ x: { datatype: "INT32", shape: [2], data: Int32Array.of(1) } }], /as many elements/],
+      [[value(1), { x: { datatype: "INT8", shape: [1], data: Int8Array.of(1) } }], /differs/],
+    ] as const) {
+      assert.match(await reasonOf(link.run(handle, members, ["y"])), says)
+    }
+    const { outputs } = await link.run(handle, [value(1), value(2)], ["y"])
+    assert.deepStrictEqual(outputs["y"], { datatype: "INT32", shape: [2], data: Int32Array.of(1, 2) })
   })
 })

@@ -154,6 +154,40 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
       }),
     )
 
+    for (const tensor of patterns) {
+      it.effect(`lays the ${tensor.datatype} rows of several requests behind each other`, () =>
+        Effect.gen(function* () {
+          const model = yield* loadBytes(onnx.identity(type[tensor.datatype]))
+          const got = only(yield* run(() => model.run([{ x: tensor }, { x: tensor }, { x: tensor }], ["y"])))
+          assert.deepStrictEqual(got.shape, [3 * tensor.data.length])
+          const once = bits(tensor)
+          const joined = tensor.datatype === "BYTES" ? [...once, ...once, ...once] : [once.join().repeat(3)]
+          assert.deepStrictEqual(bits(got), joined)
+        }),
+      )
+    }
+
+    it.effect("joins requests of different numbers of rows, and refuses those that can't be joined", () =>
+      Effect.gen(function* () {
+        const model = yield* loadBytes(onnx.identity(type.INT64, ["n", "m"]))
+        const rows = (count: number, width: number) => ({
+          x: {
+            datatype: "INT64",
+            shape: [count, width],
+            data: BigInt64Array.from({ length: count * width }, (_, index) => BigInt(index)),
+          } as const,
+        })
+        const got = only(yield* run(() => model.run([rows(1, 2), rows(0, 2), rows(2, 2)], ["y"])))
+        assert.deepStrictEqual(got.shape, [3, 2])
+        assert.deepStrictEqual(got.data, BigInt64Array.of(0n, 1n, 0n, 1n, 2n, 3n))
+        const { reason } = runtimeError(
+          yield* Effect.flip(run(() => model.run([rows(1, 2), rows(1, 3)], ["y"]))),
+        )
+        assert.strictEqual(reason._tag, "RunFailed")
+        assert.match(reason.message, /differs between requests in more than its rows/)
+      }),
+    )
+
     it.effect("gives the outputs that were asked for, and no others", () =>
       Effect.gen(function* () {
         const model = yield* (yield* ModelRuntime).load(examplePath("wine"))
