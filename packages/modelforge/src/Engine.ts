@@ -1,7 +1,6 @@
 /** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
-  Admission,
   ForgeConfig,
   Inference,
   layerArtifactStoreLocal,
@@ -54,7 +53,7 @@ const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions) =>
-  Layer.merge(Inference.layer, Admission.layer).pipe(
+  Inference.layer.pipe(
     Layer.provideMerge(Registry.layer),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(options.execution === "inline" ? OnnxRuntime.layerInline : OnnxRuntime.layerProcess()),

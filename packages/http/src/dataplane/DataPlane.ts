@@ -251,5 +251,5 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
     })
   })
 
-  static readonly layer = Layer.effect(this, this.make)
+  static readonly layer = Layer.effect(this, this.make).pipe(Layer.provide(Admission.layer))
 }
