@@ -10,7 +10,7 @@ import { type RunningServer, sharedFolder, startServer } from "./command.ts"
 import { get, send, type Target, upload } from "./http.ts"
 
 const inFull = process.env["MODELFORGE_SOAK"] === "1"
-const rounds = inFull ? 200 : 10
+const rounds = inFull ? 200 : 15
 const seed = 20
 
 const folder = sharedFolder()
@@ -123,7 +123,6 @@ it.live(`uploads cut off by kill -9 end whole or not at all (${rounds} rounds)`,
         }),
       )
     }
-    console.log(outcomes)
     if (inFull)
       for (const [outcome, count] of Object.entries(outcomes))
         assert.isAbove(count, 0, `no upload was ${outcome}: the kills are badly timed`)
