@@ -4,6 +4,7 @@ import { once } from "node:events"
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { Schema } from "effect"
+import { remember } from "./running.ts"
 
 export interface ChildOptions {
   /** The entry's module, relative to this folder. */
@@ -37,6 +38,7 @@ export class ChildProcess implements AsyncDisposable {
     this.#child = child
     this.#entry = entry
     this.#exited = once(child, "exit")
+    remember(this, this.#exited)
   }
 
   /** Starts the entry and waits until it is ready; gives what it said then. */
@@ -60,8 +62,9 @@ export class ChildProcess implements AsyncDisposable {
   }
 
   /** Sends a job; gives its result. One at a time. */
-  ask(job: unknown): Promise<unknown> {
-    this.#child.send(job as object)
+  ask(job: object): Promise<unknown> {
+    if (!this.#child.connected) return Promise.reject(new Error(`${this.#entry} has ended`))
+    this.#child.send(job)
     return this.#reply()
   }
 

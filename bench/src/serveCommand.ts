@@ -4,6 +4,7 @@ import { once } from "node:events"
 import { globSync, statSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import { remember } from "./running.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const built = `${root}packages/modelforge/dist/main.js`
@@ -26,11 +27,14 @@ export class ServeCommand implements AsyncDisposable {
   /** From the start of the process to its `ready` line. */
   readonly readyMs: number
   readonly #child: ChildProcess
+  readonly #exited: Promise<unknown>
 
   private constructor(child: ChildProcess, port: number, readyMs: number) {
     this.#child = child
     this.port = port
     this.readyMs = readyMs
+    this.#exited = once(child, "exit")
+    remember(this, this.#exited)
   }
 
   /** Starts the build where there is a fresh one, else the sources. */
@@ -50,11 +54,10 @@ export class ServeCommand implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const exited = once(this.#child, "exit")
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), stopLimitMs)
     this.#child.kill("SIGTERM")
-    await exited
+    await this.#exited
     clearTimeout(timer)
   }
 }

@@ -324,6 +324,17 @@ describe("downloads", () => {
     }),
   )
 
+  it.effect("that break off in the middle do not look whole, and are logged", () =>
+    Effect.gen(function* () {
+      const server = yield* withLargeModel()
+      server.forge.downloadable = size / 2
+      const wire = yield* Wire.open(server)
+      wire.send(download)
+      assert.isBelow((yield* wire.ended).length, size)
+      assert.match(server.forge.logs.join(), /A download broke off/)
+    }),
+  )
+
   it.effect("of an artifact that is gone are refused, and logged", () =>
     Effect.gen(function* () {
       const server = yield* startServer()

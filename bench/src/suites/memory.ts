@@ -18,12 +18,28 @@ const settled = async (pid: number): Promise<number | undefined> => {
   return processTree(pid)?.megabytes
 }
 
-const row = (name: string, before: number | undefined, after: number | undefined) => ({
+const ratio = (after: number | undefined, before: number | undefined) =>
+  before === undefined || after === undefined ? undefined : after / before
+
+/** Grows to a level and stays there, or grows: the second half tells. */
+const row = (name: string, [before, halfway, after]: ReadonlyArray<number | undefined>) => ({
   "": name,
-  "after ÷ before": before === undefined || after === undefined ? undefined : after / before,
+  "after ÷ before": ratio(after, before),
+  "after ÷ halfway": ratio(after, halfway),
   "before MB": before,
+  "halfway MB": halfway,
   "after MB": after,
 })
+
+/** Memory before, halfway and after `work` was done `count` times. */
+const around = async (pid: number, count: number, work: (count: number) => Promise<unknown>) => {
+  const half = Math.floor(count / 2)
+  const before = await settled(pid)
+  await work(half)
+  const halfway = await settled(pid)
+  await work(count - half)
+  return [before, halfway, await settled(pid)]
+}
 
 /** Before the first of these, the runtime and the compiler have not taken what they keep. */
 const warmCycles = 2
@@ -38,9 +54,7 @@ const loadAndUnload = async ({ plan, workspace, progress }: Bench): Promise<Tabl
     await using _ended = child
     const cycles = (count: number) => child.ask({ cycles: count } satisfies CyclesJob)
     await cycles(warmCycles)
-    const before = await settled(child.pid)
-    await cycles(plan.cycles)
-    rows.push(row(`library, ${execution}`, before, await settled(child.pid)))
+    rows.push(row(`library, ${execution}`, await around(child.pid, plan.cycles, cycles)))
   }
   return {
     title: `Resident memory around ${plan.cycles} × (push, predict, delete) of ${big.about}`,
@@ -62,10 +76,9 @@ const manyPredictions = async ({ plan, workspace, progress }: Bench): Promise<Ta
     progress(`memory: ${plan.predictions} predictions, ${contender.name}`)
     await using server = await RunningServer.start(contender, small, workspace)
     const job = { port: server.port, request, connections, seconds: limitSeconds }
-    await load.run({ ...job, maxRequests: warmPredictions })
-    const before = await settled(server.pid)
-    await load.run({ ...job, maxRequests: plan.predictions })
-    rows.push(row(server.name, before, await settled(server.pid)))
+    const predictions = (count: number) => load.run({ ...job, maxRequests: count })
+    await predictions(warmPredictions)
+    rows.push(row(server.name, await around(server.pid, plan.predictions, predictions)))
   }
   return {
     title: `Resident memory around ${plan.predictions} predictions of ${small.name}`,

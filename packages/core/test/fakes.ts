@@ -79,7 +79,7 @@ export const summary: ModelSummary = {
 /** Bytes that the scanner refuses as soon as they arrive. */
 export const forbidden = "forbidden"
 
-export const layerFakeScanner = Layer.succeed(ModelScanner, {
+const layerFakeScanner = Layer.succeed(ModelScanner, {
   start: Effect.sync((): ModelScan => {
     let size = 0
     return {
@@ -128,7 +128,7 @@ export class Outage {
 }
 
 /** The store, with outages of what tests make fail. */
-export const withOutages = (outage: Outage, store: RegistryStore["Service"]) =>
+const withOutages = (outage: Outage, store: RegistryStore["Service"]) =>
   RegistryStore.of({
     ...store,
     findModel: (name) => outage.over("findModel", store.findModel(name)),

@@ -5,6 +5,8 @@
 import { readdir } from "node:fs/promises"
 import { NodeServices } from "@effect/platform-node"
 import {
+  ArtifactError,
+  ArtifactStorageFailed,
   ArtifactStore,
   ForgeConfig,
   Inference,
@@ -104,6 +106,10 @@ const copyInputs: LoadedModel["run"] = async (inputs, names) => ({
   computeMs: 2,
 })
 
+const storageFailed = new ArtifactError({
+  reason: new ArtifactStorageFailed({ operation: "read", cause: new Error(secret) }),
+})
+
 /** How the store answers. */
 type StoreMood = "up" | "down" | "broken"
 
@@ -113,8 +119,9 @@ export class TestForge {
   load: Effect.Effect<void, RuntimeError> = Effect.void
   trial: Effect.Effect<void, RuntimeError> = Effect.void
   store: StoreMood = "up"
-  /** Bytes that were read from stored artifacts. */
+  /** Bytes that were read from stored artifacts, and after how many the storage fails. */
   downloaded = 0
+  downloadable = Number.POSITIVE_INFINITY
   /** What was logged. */
   readonly logs: Array<string> = []
   readonly directory: string
@@ -154,11 +161,10 @@ export class TestForge {
     ArtifactStore.useSync((store) => ({
       ...store,
       read: (digest) =>
-        Stream.tap(store.read(digest), (chunk) =>
-          Effect.sync(() => {
-            this.downloaded += chunk.length
-          }),
-        ),
+        Stream.tap(store.read(digest), (chunk) => {
+          this.downloaded += chunk.length
+          return this.downloaded > this.downloadable ? Effect.fail(storageFailed) : Effect.void
+        }),
     })),
   )
 

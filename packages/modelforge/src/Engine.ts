@@ -1,14 +1,24 @@
 /** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
+  type ArtifactError,
   ForgeConfig,
   Inference,
   layerArtifactStoreLocal,
   Registry,
+  type RegistryError,
+  type RoutingTable,
   type Settings,
+  type Uploads,
 } from "@modelforge/core"
 import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
-import { EmbeddedPostgres, layerEmbedded, layer as layerPostgres } from "@modelforge/postgres"
+import {
+  EmbeddedPostgres,
+  type EmbeddedPostgresError,
+  layerEmbedded,
+  layer as layerPostgres,
+  type PostgresError,
+} from "@modelforge/postgres"
 import { Context, Effect, Layer, type Redacted } from "effect"
 
 export interface EngineOptions {
@@ -51,8 +61,14 @@ const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
       )
     : Layer.merge(DatabaseWatch.layerRemote, layerPostgres({ url: databaseUrl }))
 
+/** What the engine provides. What it is made of, the database's client among it, is not for its users. */
+export type Engine = Inference | Registry | Uploads | RoutingTable | ForgeConfig | DatabaseWatch
+
+/** Why the engine can't start. */
+export type EngineError = ArtifactError | RegistryError | EmbeddedPostgresError | PostgresError
+
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
-export const layerEngine = (options: EngineOptions) =>
+export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>
   Inference.layer.pipe(
     Layer.provideMerge(Registry.layer),
     Layer.provide(OnnxScanner.layer),

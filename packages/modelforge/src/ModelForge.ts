@@ -17,8 +17,8 @@ import {
   Uploads,
   type Version,
 } from "@modelforge/core"
-import { Cause, Effect, Exit, type Layer, ManagedRuntime, Option, Redacted, Result, Stream } from "effect"
-import { layerEngine } from "./Engine.ts"
+import { Cause, Effect, Exit, ManagedRuntime, Option, Redacted, Result, Stream } from "effect"
+import { type Engine, type EngineError, layerEngine } from "./Engine.ts"
 import { ModelForgeError, toModelForgeError } from "./ModelForgeError.ts"
 
 export interface OpenOptions {
@@ -61,8 +61,7 @@ export interface PredictResult<Outputs> {
 /** A file's path, its bytes, or a stream of them. */
 export type ModelSource = string | URL | Uint8Array | AsyncIterable<Uint8Array>
 
-type Engine = Layer.Success<ReturnType<typeof layerEngine>>
-type Runtime = ManagedRuntime.ManagedRuntime<Engine, unknown>
+type Runtime = ManagedRuntime.ManagedRuntime<Engine, EngineError>
 
 const iterable = (source: ModelSource): AsyncIterable<Uint8Array> => {
   if (source instanceof Uint8Array) return Readable.from([source])

@@ -4,7 +4,7 @@ import { Config, Effect, Option, type Redacted, Schema } from "effect"
 import { Flag } from "effect/cli"
 
 /** A setting that can't be used, and what to do about it. */
-export class InvalidSetting extends Schema.TaggedError<InvalidSetting>()("InvalidSetting", {
+class InvalidSetting extends Schema.TaggedError<InvalidSetting>()("InvalidSetting", {
   setting: Schema.String,
   detail: Schema.String,
 }) {

@@ -12,7 +12,7 @@ import type { ServeSettings } from "./ServeSettings.ts"
 import { type StopSignal, stopSignal } from "./stopSignal.ts"
 
 /** Something the server can't go on without is gone. */
-export class ServerLost extends Schema.TaggedError<ServerLost>()("ServerLost", { detail: Schema.String }) {
+class ServerLost extends Schema.TaggedError<ServerLost>()("ServerLost", { detail: Schema.String }) {
   override get message() {
     return this.detail
   }

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs"
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { wineInputs } from "@modelforge/example-models"
+import { exampleModels, wineInputs } from "@modelforge/example-models"
 import { Console, Effect, Exit, Fiber, Logger } from "effect"
+import * as onnx from "../../onnx/test/onnxFile.ts"
 import { eventually, nothingRunsIn, temporaryFolder } from "../../postgres/test/embedded/harness.ts"
 import type { ServeSettings } from "../src/ServeSettings.ts"
 import { serve } from "../src/serve.ts"
 import type { StopSignal } from "../src/stopSignal.ts"
-import { get, predict } from "./command/http.ts"
+import { get, predict, send } from "./command/http.ts"
 
 const settingsIn = (folder: string): ServeSettings => ({
   host: "127.0.0.1",
@@ -64,19 +65,34 @@ const serveHere = Effect.fnUntraced(function* (settings: ServeSettings) {
   return { server, lines, ready, deliver }
 })
 
+/** The same model in other bytes. */
+const otherBytes = (version: number) => {
+  const file = exampleModels.find(({ name }) => name === "diabetes")?.file ?? ""
+  return onnx.concat(readFileSync(file), onnx.bytes(6, `after ${version}`))
+}
+
 describe("serve", () => {
-  it.live("serves the examples with their aliases until a signal, and again from the same folder", () =>
+  it.live("serves the examples until a signal, and the next time as people left them", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      for (const [production, signal] of [
+        [1, "SIGINT"],
+        [2, "SIGTERM"],
+      ] as const) {
         const { server, lines, ready, deliver } = yield* serveHere({ ...settingsIn(folder), examples: true })
         const target = yield* ready
         assert.match(lines[1] ?? "", /^Try: curl -s http:\/\/127\.0\.0\.1:\d+\/v1\/models\/wine\/predict /)
         const { json } = yield* get(target, "/v1/models")
-        assert.deepNestedInclude(json, { "items[0].name": "diabetes", "items[0].aliases.production": 1 })
+        assert.deepNestedInclude(json, {
+          "items[0].name": "diabetes",
+          "items[0].aliases.production": production,
+        })
         assert.deepNestedInclude(json, { "items[2].name": "wine", "items[2].latestVersion": 1 })
         assert.deepInclude((yield* get(target, "/v2")).json, { name: "modelforge", version: "1.2.3" })
         assert.deepStrictEqual((yield* predict(target, "wine", wineInputs)).outputs["label"], [0])
+        const path = "/v1/models/diabetes/versions?alias=production"
+        const { status } = yield* send(target, "POST", path, { body: otherBytes(production) })
+        assert.strictEqual(status, 201)
         deliver(signal)
         assert.isTrue(Exit.isSuccess(yield* Fiber.await(server)))
         yield* nothingRunsIn(folder)

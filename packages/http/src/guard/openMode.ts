@@ -21,7 +21,8 @@ export const isLoopbackHost = (host: string): boolean =>
   host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host)
 
 /** Headers that proxies add: behind a proxy, every peer looks local. */
-const proxyHeaders = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]
+const isProxyHeader = (name: string) =>
+  name === "forwarded" || name === "via" || name.startsWith("x-forwarded-")
 
 const single = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.join(", ")
@@ -34,12 +35,9 @@ export const openModeRefusal = ({ peer, unixSocket, headers }: Arrival): string 
   const host = single(headers["host"])
   if (host === undefined || !loopbackHost.test(host))
     return "This server answers to localhost and 127.0.0.1 only: the Host header names another"
-  const proxy = [
-    ...proxyHeaders,
-    ...Object.keys(headers).filter((name) => name.startsWith("x-forwarded-")),
-  ].find((name) => headers[name] !== undefined)
-  if (proxy !== undefined)
-    return `This server asks for no key and so answers no proxy: the request carries "${proxy}"`
+  for (const name in headers)
+    if (isProxyHeader(name) && headers[name] !== undefined)
+      return `This server asks for no key and so answers no proxy: the request carries "${name}"`
   const origin = single(headers["origin"])
   if (origin !== undefined && origin !== `http://${host}`)
     return "This server answers no other site's pages: the Origin header names another"

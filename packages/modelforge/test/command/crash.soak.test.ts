@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto"
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { assert, it } from "@effect/vitest"
 import { exampleModels } from "@modelforge/example-models"
 import { Effect, Exit, Fiber, Schema } from "effect"
 import * as onnx from "../../../onnx/test/onnxFile.ts"
 import { type Random, random } from "../../../onnx/test/random.ts"
-import { nothingRunsIn } from "../../../postgres/test/embedded/harness.ts"
+import { eventually, nothingRunsIn } from "../../../postgres/test/embedded/harness.ts"
 import { type RunningServer, sharedFolder, startServer } from "./command.ts"
 import { get, send, type Target, upload } from "./http.ts"
 
 const inFull = process.env["MODELFORGE_SOAK"] === "1"
-const rounds = inFull ? 200 : 10
+const rounds = inFull ? 100 : 15
 const seed = 20
 
 const folder = sharedFolder()
@@ -75,14 +75,20 @@ interface CutOff {
 
 const cutOff = Effect.fnUntraced(function* (server: RunningServer, round: number, generator: Random) {
   const { digest, stream } = bodyOf(round, generator)
-  const killAfter = generator.int(600)
+  // Any moment; and, because it is short, often that between the artifact's commit and the answer.
+  const stored = `${server.folder}/.modelforge/artifacts/sha256/${digest.slice(0, 2)}/${digest}`
+  const atCommit = round % 3 === 2
+  const wait = generator.int(atCommit ? 15 : 600)
   const uploading = yield* Effect.forkScoped(Effect.exit(upload(server.target, "wine", stream())))
-  yield* Effect.sleep(killAfter)
+  if (atCommit) yield* eventually("the artifact is stored", () => existsSync(stored))
+  yield* Effect.sleep(wait)
   yield* server.signal("SIGKILL")
   const exit = yield* Fiber.join(uploading)
   yield* nothingRunsIn(server.folder)
   const answered = Exit.isSuccess(exit) && exit.value.status === 201
-  return { what: `seed ${seed}, round ${round}, killed after ${killAfter} ms`, digest, stream, answered }
+  const since = atCommit ? "its artifact was stored" : "it began"
+  const what = `seed ${seed}, round ${round}: killed ${wait} ms after ${since}`
+  return { what, digest, stream, answered }
 })
 
 /** `kept` are the versions by digest that must be there, and are from now on. */
@@ -123,7 +129,6 @@ it.live(`uploads cut off by kill -9 end whole or not at all (${rounds} rounds)`,
         }),
       )
     }
-    console.log(outcomes)
     if (inFull)
       for (const [outcome, count] of Object.entries(outcomes))
         assert.isAbove(count, 0, `no upload was ${outcome}: the kills are badly timed`)

@@ -78,7 +78,6 @@ it.live(`${rounds} damaged files never take the server along`, () =>
       ),
     )
 
-    console.log(counts)
     assert.isAbove(counts.get("ready") ?? 0, 0, "no file came through: the damage is too heavy")
     assert.isAbove(counts.get("422") ?? 0, 0, "no file was refused: the damage is too light")
     process.kill(pid, 0)

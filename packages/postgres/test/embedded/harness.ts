@@ -74,7 +74,7 @@ export const reasonOf = <A, R>(effect: Effect.Effect<A, { readonly reason: unkno
   Effect.map(Effect.flip(effect), ({ reason }) => reason)
 
 /** Runs `use` with a client of the server. */
-export const withClient = <A, E, R>(socketPath: string, use: Effect.Effect<A, E, R>) =>
+const withClient = <A, E, R>(socketPath: string, use: Effect.Effect<A, E, R>) =>
   Effect.provide(
     use,
     PgClient.layer({ path: socketPath, username: "postgres", database: "postgres", maxConnections: 2 }),
