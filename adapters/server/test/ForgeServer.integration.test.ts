@@ -1,6 +1,6 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, FileSystem } from "effect"
+import { Effect, Fiber, FileSystem } from "effect"
 import { endpoints } from "../../../packages/http/test/endpoints.ts"
 import { isProblem } from "../../../packages/http/test/handlers/problems.ts"
 import { onnx, upload, withModel } from "../../../packages/http/test/Mount.ts"
@@ -185,23 +185,41 @@ describe("what is not HTTP", () => {
   )
 })
 
+const predictInit = {
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify({ inputs: { x: [[1, 2]] } }),
+}
+
 describe("a caller who leaves", () => {
-  it.effect("takes the prediction along", () =>
+  it.effect("takes the waiting prediction along", () =>
     Effect.gen(function* () {
       const server = yield* startServer()
       yield* withModel(server, "digits")
-      const started = yield* Deferred.make<AbortSignal | undefined>()
-      server.forge.run = (_inputs, _outputs, signal) =>
-        new Promise(() => Effect.runSync(Deferred.succeed(started, signal)))
+      yield* server.call("/v1/models/digits/predict", predictInit)
+      // Two runs are held, as many as the model takes at once; the third request has to wait.
+      const held = Promise.withResolvers<void>()
+      const { run } = server.forge
+      let runs = 0
+      server.forge.run = async (...args) => {
+        runs++
+        await held.promise
+        return run(...args)
+      }
+      const first = yield* Effect.forkChild(server.call("/v1/models/digits/predict", predictInit))
+      const second = yield* Effect.forkChild(server.call("/v1/models/digits/predict", predictInit))
+      while (runs < 2) yield* server.call("/healthz")
       const wire = yield* Wire.open(server)
       wire.send(predict())
-      const signal = yield* Deferred.await(started)
-      assert.isFalse(signal?.aborted)
+      yield* server.call("/healthz")
       wire.socket.destroy()
-      yield* Effect.callback<void>((resume) => {
-        if (signal?.aborted) resume(Effect.void)
-        signal?.addEventListener("abort", () => resume(Effect.void))
-      })
+      yield* wire.ended
+      yield* server.call("/healthz")
+      held.resolve()
+      yield* Fiber.join(first)
+      yield* Fiber.join(second)
+      yield* server.call("/healthz")
+      assert.strictEqual(runs, 2)
       assert.notInclude(server.forge.logs.join(), "unexpectedly")
     }),
   )

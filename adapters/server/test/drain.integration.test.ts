@@ -8,11 +8,11 @@ import { anyPort, predict, request, startServer, Wire } from "./TestServer.ts"
 const withRun = Effect.fnUntraced(function* (options: Parameters<typeof startServer>[0] = {}) {
   const server = yield* startServer(options)
   yield* withModel(server, "digits")
-  const started = yield* Deferred.make<AbortSignal | undefined>()
+  const started = yield* Deferred.make<void>()
   const { promise, resolve } = Promise.withResolvers<void>()
   const { run } = server.forge
   server.forge.run = async (...args) => {
-    Effect.runSync(Deferred.succeed(started, args[2]))
+    Effect.runSync(Deferred.succeed(started, undefined))
     await promise
     return run(...args)
   }

@@ -19,6 +19,7 @@ const route: Route = {
     ],
     outputs: [],
   },
+  outputNames: [],
 }
 
 const refusal = (inputs: Readonly<Record<string, unknown>>, accept?: { readonly tensors: boolean }) =>

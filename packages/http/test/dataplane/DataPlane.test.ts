@@ -274,8 +274,10 @@ describe("a failure", () => {
       const reason = new Error("gone")
       for (const route of [predictRoute, inferRoute]) {
         const caller = new AbortController()
-        inference.run = (_route, _inputs, _outputs, signal) =>
-          new Promise((_, reject) => signal?.addEventListener("abort", () => reject(new Error("dropped"))))
+        inference.run = (_route, _inputs, _outputs, options) =>
+          new Promise((_, reject) =>
+            options?.signal?.addEventListener("abort", () => reject(new Error("dropped"))),
+          )
         const answer = ask(dataPlane, route === predictRoute ? good : goodV2, {
           route,
           signal: caller.signal,

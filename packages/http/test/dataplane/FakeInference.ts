@@ -40,6 +40,7 @@ export class FakeInference {
   /** What was asked for: `model` or `model/version`. */
   readonly routed: Array<string> = []
   readonly signals: Array<AbortSignal | undefined> = []
+  readonly schedules: Array<{ timeoutMs: number | undefined; priority: number | undefined }> = []
   readonly logs: Array<string> = []
 
   readonly #layerInference = Layer.succeed(Inference, {
@@ -51,17 +52,19 @@ export class FakeInference {
             version: VersionNumber.make(3),
             digest: Digest.make("0".repeat(64)),
             signature: this.signature,
+            outputNames: this.signature.outputs.map(({ name }) => name),
           })
         : Result.fail(new InferenceError({ reason: this.noRoute }))
     },
-    run: async (route, inputs, outputs, signal): Promise<Prediction> => {
-      this.signals.push(signal)
+    run: async (route, inputs, outputs, options): Promise<Prediction> => {
+      this.signals.push(options?.signal)
+      this.schedules.push({ timeoutMs: options?.timeoutMs, priority: options?.priority })
       const [issue, ...more] = checkInputs(route.signature, inputs, outputs)
       if (issue !== undefined)
         throw new InferenceError({
           reason: new InvalidInputs({ model: route.model, issues: [issue, ...more] }),
         })
-      return this.run(route, inputs, outputs, signal)
+      return this.run(route, inputs, outputs, options)
     },
     predict: () => Effect.die(new Error("not on the way of a prediction over HTTP")),
   })

@@ -8,25 +8,34 @@ describe("readPredict", () => {
   it("takes the members it knows and passes over others", () => {
     const inputs = { x: [1], y: "a" }
     assert.deepStrictEqual(
-      readPredict({ inputs, outputs: ["a", "b"], version: "canary", parameters: 1, z: {} }),
+      readPredict({
+        inputs,
+        outputs: ["a", "b"],
+        version: "canary",
+        parameters: { timeout: 5000, priority: 2, other: "x" },
+        z: {},
+      }),
       {
         inputs,
         outputs: ["a", "b"],
         version: "canary",
+        schedule: { timeoutMs: 5, priority: 2 },
       },
     )
     assert.deepStrictEqual(readPredict({ inputs: {}, version: 3 }), {
       inputs: {},
       outputs: [],
       version: "3",
+      schedule: { priority: 100 },
     })
   })
 
   it("takes null for absent", () =>
-    assert.deepStrictEqual(readPredict({ inputs: {}, outputs: null, version: null }), {
+    assert.deepStrictEqual(readPredict({ inputs: {}, outputs: null, version: null, parameters: null }), {
       inputs: {},
       outputs: [],
       version: undefined,
+      schedule: { priority: 100 },
     }))
 
   it("names the member that is wrong, what was expected and what came", () => {
