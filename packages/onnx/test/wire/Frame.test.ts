@@ -32,7 +32,7 @@ const plain = (value: Tensors) =>
     tensor.shape,
     tensor.datatype === "BYTES"
       ? tensor.data.map((element) => Buffer.from(element).toString("hex"))
-      : tensor.data,
+      : Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength).toString("hex"),
   ])
 
 const { large: _, ...small } = tensors
