@@ -66,7 +66,7 @@ describe("frames", () => {
       bytesOf(new PayloadWriter().frame(frameKind.ready, 0)),
       bytesOf(new PayloadWriter().double(0.1).tensors(small).frame(frameKind.ran, 12)),
     ])
-    for (let seed = 0; seed < 60; seed++) {
+    for (let seed = 0; seed < 25; seed++) {
       assert.deepStrictEqual(
         readAll(bytes, seed),
         [
