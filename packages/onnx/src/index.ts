@@ -1,5 +1,7 @@
 export * as OnnxRuntime from "./runtime/OnnxRuntime.ts"
+export type { QuarantineOptions } from "./runtime/Quarantine.ts"
 export type { RunnerProcessOptions } from "./runtime/RunnerProcess.ts"
+export type { WatchOptions } from "./runtime/RunnerWatch.ts"
 export type { TrialOptions } from "./runtime/Trial.ts"
 export * as OnnxScanner from "./scanner/OnnxScanner.ts"
 export type { RefusalCode } from "./scanner/Refusal.ts"

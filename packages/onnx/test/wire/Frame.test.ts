@@ -32,7 +32,7 @@ const plain = (value: Tensors) =>
     tensor.shape,
     tensor.datatype === "BYTES"
       ? tensor.data.map((element) => Buffer.from(element).toString("hex"))
-      : tensor.data,
+      : Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength).toString("hex"),
   ])
 
 const { large: _, ...small } = tensors
@@ -66,7 +66,7 @@ describe("frames", () => {
       bytesOf(new PayloadWriter().frame(frameKind.ready, 0)),
       bytesOf(new PayloadWriter().double(0.1).tensors(small).frame(frameKind.ran, 12)),
     ])
-    for (let seed = 0; seed < 60; seed++) {
+    for (let seed = 0; seed < 25; seed++) {
       assert.deepStrictEqual(
         readAll(bytes, seed),
         [
