@@ -49,7 +49,7 @@ export const serveRunner = (stream: Duplex, openSession: OpenSession, onEnd: () 
     })
   }
 
-  const run = (id: number, payload: PayloadReader) => {
+  const run = (id: number, payload: PayloadReader, wanted: boolean) => {
     const handle = payload.uint()
     const outputs = payload.texts()
     const inputs = payload.tensors()
@@ -62,7 +62,7 @@ export const serveRunner = (stream: Duplex, openSession: OpenSession, onEnd: () 
       new PayloadWriter()
         .double(result.startedAt)
         .double(result.computeMs)
-        .tensors(result.outputs)
+        .tensors(wanted ? result.outputs : {})
         .send(stream, frameKind.ran, id)
     })
   }
@@ -78,7 +78,8 @@ export const serveRunner = (stream: Duplex, openSession: OpenSession, onEnd: () 
   }
 
   const reader = new FrameReader((kind, id, payload) => {
-    if (kind === frameKind.run) run(id, new PayloadReader(payload))
+    if (kind === frameKind.run) run(id, new PayloadReader(payload), true)
+    else if (kind === frameKind.rehearse) run(id, new PayloadReader(payload), false)
     else if (kind === frameKind.load) load(id, new PayloadReader(payload))
     else if (kind === frameKind.release) release(id, new PayloadReader(payload))
     else if (kind === frameKind.cancel) waiting.delete(id)

@@ -106,6 +106,21 @@ export class RunnerLink {
     outputs: ReadonlyArray<string>,
     signal?: AbortSignal,
   ): Promise<RunResult> {
+    return this.#run(frameKind.run, handle, inputs, outputs, signal)
+  }
+
+  /** Like `run`, and leaves the outputs in the runner: those of a model that is on trial may be of any size. */
+  async rehearse(handle: number, inputs: Tensors, outputs: ReadonlyArray<string>): Promise<void> {
+    await this.#run(frameKind.rehearse, handle, inputs, outputs, undefined)
+  }
+
+  #run(
+    kind: number,
+    handle: number,
+    inputs: Tensors,
+    outputs: ReadonlyArray<string>,
+    signal: AbortSignal | undefined,
+  ): Promise<RunResult> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
       const sentAt = monotonicMs()
@@ -114,7 +129,7 @@ export class RunnerLink {
         if (this.#gone === undefined) new PayloadWriter().send(this.#stream, frameKind.cancel, id)
       }
       const settle = () => signal?.removeEventListener("abort", withdraw)
-      const id = this.#send(frameKind.run, new PayloadWriter().uint(handle).texts(outputs).tensors(inputs), {
+      const id = this.#send(kind, new PayloadWriter().uint(handle).texts(outputs).tensors(inputs), {
         answered: (_kind, payload) => {
           settle()
           const startedAt = payload.double()

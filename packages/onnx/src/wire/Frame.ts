@@ -13,6 +13,8 @@ export const frameKind = {
   release: 3,
   /** Drops the run of this id if it has not begun. It is answered all the same, by `failed` or `ran`. */
   cancel: 4,
+  /** A run whose outputs nobody wants: it is answered by `ran` without any. */
+  rehearse: 5,
   ready: 16,
   loaded: 17,
   ran: 18,
