@@ -2,9 +2,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { Agent } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
+import { runnersOf } from "../../../onnx/test/processes.ts"
 import { random } from "../../../onnx/test/random.ts"
 import { eventually, nothingRunsIn, processesOf } from "../../../postgres/test/embedded/harness.ts"
-import { type Command, sharedFolder, startCommand, startServer } from "./command.ts"
+import { type Command, type RunningServer, sharedFolder, startCommand, startServer } from "./command.ts"
 import { get, predict, type Target, upload } from "./http.ts"
 import { slowModel } from "./slowModel.ts"
 
@@ -32,8 +33,17 @@ const stopsWithin = Effect.fnUntraced(function* (server: Command, seconds: numbe
 
 const loop = (target: Target, n: number) => predict(target, "slow", { n, x: [0.5] })
 
+/** Processor time that the server's runners have used, in ticks of 10 ms. */
+const ticksOfRunners = (server: number) =>
+  runnersOf(server).reduce((sum, pid) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ")
+    return sum + Number(fields[11]) + Number(fields[12])
+  }, 0)
+
 /** Begins a prediction that takes about so many seconds, and returns while the model is at work on it. */
-const slowPrediction = Effect.fnUntraced(function* (target: Target, seconds: number) {
+const slowPrediction = Effect.fnUntraced(function* ({ pid, target }: RunningServer, seconds: number) {
   const { status } = yield* upload(target, "slow", slowModel)
   assert.include([201, 409], status)
   yield* loop(target, 1)
@@ -41,8 +51,9 @@ const slowPrediction = Effect.fnUntraced(function* (target: Target, seconds: num
   const since = performance.now()
   yield* loop(target, loops)
   const rate = (loops * 1000) / (performance.now() - since)
+  const before = ticksOfRunners(pid)
   const running = yield* Effect.forkScoped(Effect.exit(loop(target, Math.ceil(rate * seconds))))
-  yield* Effect.sleep("100 millis")
+  yield* eventually("the model is at work", () => ticksOfRunners(pid) >= before + 5)
   return running
 })
 
@@ -52,7 +63,7 @@ describe("SIGINT", () => {
       const server = yield* start()
       const agent = yield* keepAlive
       yield* predict(server.target, "wine", wine, { agent })
-      const slow = yield* slowPrediction(server.target, 0.4)
+      const slow = yield* slowPrediction(server, 0.4)
       yield* server.signal("SIGINT")
       // npm and terminals deliver one Ctrl-C twice.
       yield* eventually("the signal arrived", () => server.stderr().includes("SIGINT: finishing"))
@@ -65,7 +76,7 @@ describe("SIGINT", () => {
   it.live("does not wait for a prediction without end", () =>
     Effect.gen(function* () {
       const server = yield* start()
-      const slow = yield* slowPrediction(server.target, 600)
+      const slow = yield* slowPrediction(server, 600)
       yield* server.signal("SIGINT")
       yield* stopsWithin(server, 3)
       assert.isTrue(Exit.isFailure(yield* Fiber.join(slow)))
@@ -104,7 +115,7 @@ describe("SIGTERM", () => {
   it.live("waits for a prediction that takes longer than the grace period", () =>
     Effect.gen(function* () {
       const server = yield* start("--grace-seconds", "0")
-      const slow = yield* slowPrediction(server.target, 1.5)
+      const slow = yield* slowPrediction(server, 1.5)
       yield* server.signal("SIGTERM")
       yield* stopsWithin(server, 20)
       assert.isTrue(Exit.isSuccess(yield* Fiber.join(slow)))

@@ -27,13 +27,17 @@ export const serveRunner = async (connection: Connection, openSession: OpenSessi
       .frame(frameKind.loaded, id)
   }
 
-  const run = async (id: number, payload: PayloadReader): Promise<OutgoingFrame> => {
+  const run = async (id: number, payload: PayloadReader, wanted: boolean): Promise<OutgoingFrame> => {
     const session = sessions.get(payload.uint())
-    const wanted = payload.texts()
+    const names = payload.texts()
     const inputs = payload.tensors()
     if (session === undefined) throw new SessionError("refused", "the model is not loaded")
-    const { startedAt, computeMs, outputs } = await session.run(inputs, wanted)
-    return new PayloadWriter().double(startedAt).double(computeMs).tensors(outputs).frame(frameKind.ran, id)
+    const { startedAt, computeMs, outputs } = await session.run(inputs, names)
+    return new PayloadWriter()
+      .double(startedAt)
+      .double(computeMs)
+      .tensors(wanted ? outputs : {})
+      .frame(frameKind.ran, id)
   }
 
   const release = async (id: number, payload: PayloadReader): Promise<OutgoingFrame> => {
@@ -47,7 +51,8 @@ export const serveRunner = async (connection: Connection, openSession: OpenSessi
   const answer = async ({ kind, id, payload }: IncomingFrame): Promise<OutgoingFrame> => {
     const reader = new PayloadReader(payload)
     try {
-      if (kind === frameKind.run) return await run(id, reader)
+      if (kind === frameKind.run) return await run(id, reader, true)
+      if (kind === frameKind.rehearse) return await run(id, reader, false)
       if (kind === frameKind.load) return await load(id, reader)
       if (kind === frameKind.release) return await release(id, reader)
     } catch (cause) {

@@ -168,11 +168,26 @@ export class RunnerLink {
     outputs: ReadonlyArray<string>,
     run?: RunOptions,
   ): Promise<RunResult> {
+    return this.#run(frameKind.run, handle, members, outputs, run)
+  }
+
+  /** Like `run`, and leaves the outputs in the runner: those of a model that is on trial may be of any size. */
+  async rehearse(handle: number, inputs: Tensors, outputs: ReadonlyArray<string>): Promise<void> {
+    await this.#run(frameKind.rehearse, handle, [inputs], outputs, undefined)
+  }
+
+  #run(
+    kind: number,
+    handle: number,
+    members: ReadonlyArray<Tensors>,
+    outputs: ReadonlyArray<string>,
+    run: RunOptions | undefined,
+  ): Promise<RunResult> {
     return new Promise((resolve, reject) => {
       const sentAt = monotonicMs()
       try {
         const payload = new PayloadWriter().uint(handle).texts(outputs).joined(members)
-        this.#send(frameKind.run, payload, {
+        this.#send(kind, payload, {
           answered: (payload) => {
             const startedAt = payload.double()
             const computeMs = payload.double()

@@ -111,9 +111,9 @@ export const make = (options: TrialOptions, runner: RunnerProcessOptions): Trial
       if (inputs === undefined) return
       stage = "run"
       yield* call("running", () =>
-        process.link.run(
+        process.link.rehearse(
           handle,
-          [inputs],
+          inputs,
           signature.outputs.map(({ name }) => name),
         ),
       ).pipe(

@@ -14,6 +14,8 @@ export const frameKind = {
   load: 1,
   run: 2,
   release: 3,
+  /** A run whose outputs nobody wants: it is answered by `ran` without any. */
+  rehearse: 4,
   ready: 16,
   loaded: 17,
   ran: 18,

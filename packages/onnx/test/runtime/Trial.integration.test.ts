@@ -53,6 +53,36 @@ describe("trial", () => {
     trial(onnx.identity(type.FP32, [20_000_000])),
   )
 
+  it.live("leaves the outputs, however large, in the process that is thrown away", () =>
+    Effect.gen(function* () {
+      const mebibytes = 400
+      const size = mebibytes * 2 ** 20
+      const before = process.memoryUsage().rss
+      let peak = before
+      const watch = Effect.sync(() => {
+        peak = Math.max(peak, process.memoryUsage().rss)
+      }).pipe(Effect.andThen(Effect.sleep("10 millis")), Effect.forever)
+      const large = trial(
+        onnx.model({
+          nodes: [
+            onnx.node("ConstantOfShape", ["size"], ["y"], {
+              attributes: [
+                onnx.attributeTensor(
+                  "value",
+                  onnx.tensor("", type.UINT8, [1], onnx.rawData(Uint8Array.of(7))),
+                ),
+              ],
+            }),
+          ],
+          outputs: [onnx.value("y", type.UINT8, [size])],
+          initializers: [onnx.int64s("size", [1], [BigInt(size)])],
+        }),
+      )
+      yield* Effect.raceFirst(large, watch)
+      assert.isBelow(peak - before, size / 4)
+    }),
+  )
+
   it.live("refuses what the runtime refuses", () =>
     Effect.gen(function* () {
       const message = yield* refusal(onnx.oneNode(onnx.node("Bogus", ["x"], ["y"])))
