@@ -191,6 +191,36 @@ const predictInit = {
   body: JSON.stringify({ inputs: { x: [[1, 2]] } }),
 }
 
+describe("more than may wait", () => {
+  it.effect("is sent away at once, on a connection that is kept, until there is room again", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer({}, { maxModelRequests: 1 })
+      yield* withModel(server, "digits")
+      yield* server.call("/v1/models/digits/predict", predictInit)
+      const held = Promise.withResolvers<void>()
+      const { run } = server.forge
+      let runs = 0
+      server.forge.run = async (...args) => {
+        runs++
+        await held.promise
+        return run(...args)
+      }
+      const first = yield* Effect.forkChild(server.call("/v1/models/digits/predict", predictInit))
+      while (runs < 1) yield* server.call("/healthz")
+      const wire = yield* Wire.open(server)
+      wire.send(predict())
+      const refusal = yield* wire.until(/under way/)
+      assert.match(refusal, /^HTTP\/1\.1 503 /)
+      assert.match(refusal, /\r\nretry-after: \d+\r\n/i)
+      assert.notMatch(refusal, /connection: close/i)
+      held.resolve()
+      assert.strictEqual((yield* Fiber.join(first)).status, 200)
+      wire.send(predict())
+      assert.match(yield* wire.until(/"outputs"/), /HTTP\/1\.1 200 OK/)
+    }),
+  )
+})
+
 describe("a caller who leaves", () => {
   it.effect("takes the waiting prediction along", () =>
     Effect.gen(function* () {

@@ -127,8 +127,8 @@ describe("the OpenAPI document", () => {
   it("says of every prediction how it can end", () => {
     for (const { name, path, operation } of operations) {
       const expected = {
-        infer: [200, 400, 404, 413, 415, 500, 503],
-        predict: [200, 400, 404, 413, 415, 422, 500, 503],
+        infer: [200, 400, 404, 413, 415, 500, 503, 504],
+        predict: [200, 400, 404, 413, 415, 422, 500, 503, 504],
       }
       const plane = /\/(infer|predict)$/.exec(path)?.[1]
       if (plane === "infer" || plane === "predict")
@@ -160,6 +160,7 @@ describe("the OpenAPI document", () => {
       [
         "alias-not-found",
         "bad-request",
+        "deadline-exceeded",
         "digest-mismatch",
         "duplicate-version",
         "internal",
@@ -167,6 +168,7 @@ describe("the OpenAPI document", () => {
         "invalid-request",
         "model-exists",
         "model-not-found",
+        "overloaded",
         "run-failed",
         "too-large",
         "unavailable",

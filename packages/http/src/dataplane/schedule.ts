@@ -18,7 +18,7 @@ export const readSchedule = (
   refuse: (path: string, message: string) => Error,
 ): Schedule => {
   if (parameters === undefined || parameters === null) return { priority: defaultPriority }
-  if (!Predicate.isObject(parameters))
+  if (!Predicate.isObject(parameters) || Array.isArray(parameters))
     throw refuse("parameters", `expected an object, got ${describeValue(parameters)}`)
   const { timeout, priority = 0 } = parameters as { readonly timeout?: unknown; readonly priority?: unknown }
   if (timeout !== undefined && (!isCount(timeout) || timeout === 0))

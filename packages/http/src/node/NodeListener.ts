@@ -48,13 +48,17 @@ const readBody = (request: IncomingMessage, limit: number) =>
     request.on("close", () => resolve(undefined))
   })
 
+/** Refuses what it does not read, and so can't keep the connection. */
+const refuse = (response: ServerResponse, refusal: DataPlaneResponse) =>
+  send(response, { ...refusal, headers: { ...refusal.headers, connection: "close" } })
+
 /** A body of at most so many bytes is cheaper to receive and drop than a new connection is to make. */
 const droppedBytes = 64 * 1024
 
-/** Refuses without reading the body. The connection can be kept only where the body is known to be small. */
-const refuse = (request: IncomingMessage, response: ServerResponse, refusal: DataPlaneResponse) => {
-  const keep = Number(request.headers["content-length"] ?? Number.NaN) <= droppedBytes
-  send(response, keep ? refusal : { ...refusal, headers: { ...refusal.headers, connection: "close" } })
+/** Sends a well-behaved caller away. In a storm, making connections anew would cost more than the refusals. */
+const sendAway = (request: IncomingMessage, response: ServerResponse, refusal: DataPlaneResponse) => {
+  const isSmall = Number(request.headers["content-length"]) <= droppedBytes
+  return isSmall ? send(response, refusal) : refuse(response, refusal)
 }
 
 const forbidden = (target: string, detail: string): DataPlaneResponse =>
@@ -79,7 +83,7 @@ const answer = async (
   const headers: RequestHeaders = request.headers
   const body = await readBody(request, dataPlane.maxRequestBytes)
   if (body === undefined) return
-  if (body === "too large") return refuse(request, response, dataPlane.tooLarge(route, headers))
+  if (body === "too large") return refuse(response, dataPlane.tooLarge(route, headers))
   const caller = new AbortController()
   response.on("close", () => {
     if (!response.writableFinished) caller.abort()
@@ -96,9 +100,9 @@ const serve = (
   response: ServerResponse,
 ) => {
   const refusal = dataPlane.refuseHead(request.method ?? "", route, request.headers)
-  if (refusal !== undefined) return refuse(request, response, refusal)
+  if (refusal !== undefined) return refuse(response, refusal)
   const place = dataPlane.reserve(route, request.headers)
-  if (Result.isFailure(place)) return refuse(request, response, place.failure)
+  if (Result.isFailure(place)) return sendAway(request, response, place.failure)
   void answer(dataPlane, route, request, response).finally(place.success.release)
 }
 
@@ -107,7 +111,7 @@ export const makeNodeListener =
   (request, response) => {
     const target = request.url ?? "/"
     const refusal = guard({ peer: request.socket.remoteAddress, unixSocket, headers: request.headers })
-    if (refusal !== undefined) return refuse(request, response, forbidden(target, refusal))
+    if (refusal !== undefined) return refuse(response, forbidden(target, refusal))
     const route = matchRoute(target)
     if (route === undefined) app(request, response)
     else serve(dataPlane, route, request, response)
