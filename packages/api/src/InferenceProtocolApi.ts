@@ -88,6 +88,7 @@ const infer = {
     InferenceProtocolUnsupportedMediaType,
     InferenceProtocolInternal,
     InferenceProtocolUnavailable,
+    InferenceProtocolTimeout,
   ],
 }
 

@@ -14,10 +14,13 @@ const read = (parameters: unknown) => readSchedule(parameters, (path, message) =
 describe("readSchedule", () => {
   it("gives the default place and time to requests that ask for neither", () => {
     for (const parameters of [undefined, null, {}, { other: 1 }, { priority: 0 }])
-      assert.deepStrictEqual({ ...read(parameters), timeoutMs: undefined }, {
-        priority: 100,
-        timeoutMs: undefined,
-      })
+      assert.deepStrictEqual(
+        { ...read(parameters), timeoutMs: undefined },
+        {
+          priority: 100,
+          timeoutMs: undefined,
+        },
+      )
   })
 
   it("reads microseconds, and places from 1 for first", () =>
