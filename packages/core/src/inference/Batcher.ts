@@ -3,7 +3,7 @@
  * instances are at work, is joined into one run as far as the model allows. Plain code: every prediction passes here.
  */
 import { type LoadedModel, type RunResult, RuntimeError } from "./ModelRuntime.ts"
-import { type BatchRequest, deadlineExceeded, PendingRequest } from "./PendingRequest.ts"
+import { type BatchRequest, deadlineExceeded, PendingRequest, type RequestOwner } from "./PendingRequest.ts"
 import { RequestQueue } from "./RequestQueue.ts"
 import { isSplittable, splitRows } from "./splitRows.ts"
 
@@ -42,6 +42,9 @@ export class Batcher {
   #suspectRuns = false
   /** The model keeps the rows of a joined run apart, as far as is known. */
   #joins: boolean
+  /** Requests whose callers wait. */
+  #pending = 0
+  readonly #idlers: Array<() => void> = []
   /** Hand-overs that the model has not answered. */
   #outstanding = 0
   #pumpScheduled = false
@@ -60,16 +63,29 @@ export class Batcher {
     const { signal, timeoutMs } = request
     if (signal?.aborted) return Promise.reject(signal.reason)
     if (!(timeoutMs > 0)) return Promise.reject(deadlineExceeded(timeoutMs))
+    this.#pending++
     return new Promise((resolve, reject) => {
-      this.#queue.push(new PendingRequest(request, this.#joins, this.#withdrawn, resolve, reject))
+      this.#queue.push(new PendingRequest(request, this.#joins, this.#owner, resolve, reject))
       this.#schedulePump()
     })
   }
 
-  readonly #withdrawn = (request: PendingRequest): void => {
-    this.#queue.remove(request)
-    this.#apart.remove(request)
-    this.#suspects.remove(request)
+  /** Resolves when nobody waits for an answer any more. What still runs then runs for nobody. */
+  idle(): Promise<void> {
+    if (this.#pending === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idlers.push(resolve))
+  }
+
+  readonly #owner: RequestOwner = {
+    withdrawn: (request) => {
+      this.#queue.remove(request)
+      this.#apart.remove(request)
+      this.#suspects.remove(request)
+    },
+    settled: () => {
+      this.#pending--
+      if (this.#pending === 0) for (const resolve of this.#idlers.splice(0)) resolve()
+    },
   }
 
   /** At the end of the turn, so that whatever else arrives in it can join. */

@@ -68,7 +68,10 @@ export class LoadedModels extends Context.Service<
         }).pipe(
           Effect.catch((error) => (error instanceof RuntimeError ? Effect.fail(error) : Effect.die(error))),
         )
-        return new Batcher(model, policy)
+        const batcher = new Batcher(model, policy)
+        // Whoever handed a request in before the model was released still gets the answer; requests have deadlines.
+        yield* Effect.addFinalizer(() => Effect.promise(() => batcher.idle()))
+        return batcher
       }).pipe(Effect.mapError(({ reason }) => new InferenceError({ reason })))
     })
 

@@ -41,6 +41,14 @@ const joinKeyOf = (inputs: Tensors, rows: number): string | undefined => {
   return key
 }
 
+/** Who holds a request until it is answered. */
+export interface RequestOwner {
+  /** The caller left or the time is up: let go of it. */
+  readonly withdrawn: (request: PendingRequest) => void
+  /** It was answered, or withdrawn. */
+  readonly settled: () => void
+}
+
 export class PendingRequest implements Queued<PendingRequest> {
   readonly inputs: Tensors
   readonly outputs: ReadonlyArray<string>
@@ -57,17 +65,16 @@ export class PendingRequest implements Queued<PendingRequest> {
   wanted = true
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
-  readonly #withdrawn: (request: PendingRequest) => void
+  readonly #owner: RequestOwner
   readonly #resolve: (result: RunResult) => void
   readonly #reject: (reason: unknown) => void
   readonly #timer: NodeJS.Timeout | undefined
   readonly #leave: (() => void) | undefined
 
-  /** `withdrawn` is told when the caller leaves or the time is up: whoever holds the request lets go of it. */
   constructor(
     request: BatchRequest,
     joins: boolean,
-    withdrawn: (request: PendingRequest) => void,
+    owner: RequestOwner,
     resolve: (result: RunResult) => void,
     reject: (reason: unknown) => void,
   ) {
@@ -80,7 +87,7 @@ export class PendingRequest implements Queued<PendingRequest> {
     this.queuedAt = performance.now()
     this.#timeoutMs = timeoutMs
     this.#signal = signal
-    this.#withdrawn = withdrawn
+    this.#owner = owner
     this.#resolve = resolve
     this.#reject = reject
     if (timeoutMs <= maxTimerMs) this.#timer = setTimeout(expire, timeoutMs, this)
@@ -108,7 +115,7 @@ export class PendingRequest implements Queued<PendingRequest> {
   }
 
   #withdraw(reason: unknown): void {
-    this.#withdrawn(this)
+    this.#owner.withdrawn(this)
     this.reject(reason)
   }
 
@@ -117,6 +124,7 @@ export class PendingRequest implements Queued<PendingRequest> {
     if (!this.wanted) return false
     this.wanted = false
     clearTimeout(this.#timer)
+    this.#owner.settled()
     if (this.#leave !== undefined) this.#signal?.removeEventListener("abort", this.#leave)
     return true
   }

@@ -239,3 +239,31 @@ describe("times", () => {
     )
   })
 })
+
+describe("idle", () => {
+  it("is at once when nobody waits", async () => {
+    const { batcher } = openBatcher(1, 8)
+    await batcher.idle()
+  })
+
+  it("is when the last caller was answered or left, whatever still runs", async () => {
+    const { model, submit, batcher } = openBatcher(1, 1)
+    const caller = new AbortController()
+    const answered = submit(10)
+    const left = batcher.submit(request({ x: rowsFrom(20) }, { signal: caller.signal })).catch(() => "left")
+    let idle = false
+    const waiting = batcher.idle().then(() => {
+      idle = true
+    })
+    await pass()
+    assert.isFalse(idle)
+    caller.abort()
+    await left
+    await pass()
+    assert.isFalse(idle)
+    model.current.complete()
+    await answered
+    await waiting
+    assert.isTrue(idle)
+  })
+})

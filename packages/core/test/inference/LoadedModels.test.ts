@@ -339,3 +339,24 @@ it.effect("a runner that is lost while it is warmed up fails the load, and what 
     assert.deepStrictEqual(runtime.loads, [a, a, a])
   }),
 )
+
+it.effect("a model that nothing routes to any more answers those who wait before it is released", () =>
+  Effect.gen(function* () {
+    const { runtime, models, route } = yield* open
+    const batcher = yield* loaded(models, a)
+    const held = Promise.withResolvers<void>()
+    runtime.run = async (members) => {
+      await held.promise
+      return sums(members)
+    }
+    const answer = submit(batcher, x(1, 2))
+    route(b)
+    yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+    assert.deepStrictEqual(runtime.released, [])
+    held.resolve()
+    yield* Effect.promise(() => answer)
+    while (runtime.released.length === 0)
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+    assert.deepStrictEqual(runtime.released, [a])
+  }),
+)

@@ -8,8 +8,8 @@ import { RunnerGone } from "./RunnerLink.ts"
 import type { RunnerPool } from "./RunnerPool.ts"
 import { lost, Seat } from "./Seat.ts"
 
-/** Runs of a model that is unloaded get so long to finish. */
-const closeWaitMs = 5000
+/** Runs of a model that is unloaded get so long to finish. Nobody waits for their answers any more. */
+const closeWaitMs = 500
 
 export interface RemoteModelOptions {
   readonly file: string
