@@ -57,6 +57,22 @@ const loadRuntime = async (): Promise<typeof Ort> => {
   }
 }
 
+/** A small input can ask for outputs that no server could send: what a run may give at most, in bytes. */
+const maxOutputBytes = 256 * 2 ** 20
+
+/** Refuses outputs before they are copied anywhere. */
+const checkSize = (outputs: Readonly<Record<string, Ort.OnnxValue>>): void => {
+  let bytes = 0
+  for (const value of Object.values(outputs)) {
+    const data = "data" in value ? value.data : undefined
+    if (ArrayBuffer.isView(data)) bytes += data.byteLength
+    else if (Array.isArray(data)) for (const text of data) bytes += String(text).length
+  }
+  if (bytes <= maxOutputBytes) return
+  const [has, may] = [bytes, maxOutputBytes].map((size) => Math.ceil(size / 2 ** 20))
+  throw new Error(`its outputs take ${has} MiB, more than the ${may} MiB that a run may give`)
+}
+
 export const openSession: OpenSession = async (file, { intraOpThreads }) => {
   const ort = await loadRuntime()
   const refused = (cause: unknown): SessionError => new SessionError("refused", errorText(cause, file))
@@ -86,6 +102,7 @@ export const openSession: OpenSession = async (file, { intraOpThreads }) => {
         }
         const results = await session.run(feeds, outputs, { logSeverityLevel: 4 })
         const computeMs = monotonicMs() - startedAt
+        checkSize(results)
         const named: Record<string, Tensor> = {}
         for (const name of outputs) {
           const result = results[name]

@@ -259,6 +259,28 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
       }),
     )
 
+    it.effect("fails runs whose outputs are larger than a run may give, and goes on", () =>
+      Effect.gen(function* () {
+        const model = yield* loadBytes(
+          onnx.model({
+            nodes: [onnx.node("ConstantOfShape", ["size"], ["y"])],
+            inputs: [onnx.value("size", type.INT64, [1])],
+            outputs: [onnx.value("y", type.FP32, ["n"])],
+          }),
+        )
+        const size = (count: bigint): Tensors => ({
+          size: { datatype: "INT64", shape: [1], data: BigInt64Array.of(count) },
+        })
+        const mebibyte = 2n ** 20n / 4n
+        const { reason } = runtimeError(
+          yield* Effect.flip(run(() => model.run([size(257n * mebibyte)], ["y"]))),
+        )
+        assert.strictEqual(reason._tag, "RunFailed")
+        assert.match(reason.message, /its outputs take 257 MiB, more than the 256 MiB/)
+        assert.deepStrictEqual(only(yield* run(() => model.run([size(2n)], ["y"]))).shape, [2])
+      }),
+    )
+
     it.effect("fails runs that ask for what is not there", () =>
       Effect.gen(function* () {
         const model = yield* loadBytes(onnx.identity(type.FP32))
