@@ -1,6 +1,6 @@
 /**
- * Keeps the models that took requests loaded: one load per artifact, shared by everyone who waits for it. A model is
- * warmed up before it takes requests, and takes them through its batcher.
+ * Keeps the models that took requests loaded: one load per artifact, shared by everyone who waits for it. A model
+ * takes requests through its batcher, once it is known how far these may be joined.
  */
 import { Cause, Context, Deferred, Effect, Exit, Layer, Option, Queue, Scope } from "effect"
 import { ArtifactStore } from "../artifacts/ArtifactStore.ts"

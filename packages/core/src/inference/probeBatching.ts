@@ -1,9 +1,8 @@
 /**
  * Finds out, when a model is loaded, whether requests may be joined and how far it pays. Signatures promise what
- * models don't always keep, and batching makes some models slower; so it is tried, not believed. It warms the model
- * up, too.
+ * models don't always keep, and batching makes some models slower; so it is tried, not believed. That warms
+ * up a model whose requests may join.
  */
-
 import { byteWidth } from "../model/Datatype.ts"
 import type { Dimension, Signature } from "../model/Signature.ts"
 import type { Tensors } from "../model/Tensor.ts"

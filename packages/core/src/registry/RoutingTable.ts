@@ -23,6 +23,7 @@ export interface Route {
 
 /** The routes of one model in the shape lookups want. */
 interface RoutedModel {
+  readonly model: ModelName
   readonly byRef: ReadonlyMap<string, Route>
   /** Why a version that exists can't answer, by number and alias. */
   readonly unavailable: ReadonlyMap<string, VersionUnavailable>
@@ -60,6 +61,7 @@ const index = (routes: Routes): RoutedModel => {
   }
   const highest = ready.at(-1)
   return {
+    model: routes.model,
     byRef,
     unavailable,
     fallback: byRef.get(productionAlias) ?? (highest && byRef.get(String(highest.version))),
@@ -91,16 +93,12 @@ export class RoutingTable extends Context.Service<
   static readonly make = Effect.gen(function* () {
     const store = yield* RegistryStore
     const table = new Map<string, RoutedModel>()
-    const names = new Map<string, ModelName>()
     const listeners: Array<(routed: ReadonlySet<Digest>) => void> = []
     // Two refreshes at once could leave the older answer in place.
     const oneAtATime = yield* Semaphore.make(1)
     const scope = yield* Effect.scope
 
-    for (const routes of yield* store.listRoutes) {
-      table.set(routes.model, index(routes))
-      names.set(routes.model, routes.model)
-    }
+    for (const routes of yield* store.listRoutes) table.set(routes.model, index(routes))
 
     const announce = () => {
       const routed = new Set<Digest>()
@@ -110,13 +108,8 @@ export class RoutingTable extends Context.Service<
 
     const read = Effect.fnUntraced(function* (model: ModelName) {
       const found = yield* store.findRoutes(model)
-      if (Option.isSome(found)) {
-        table.set(model, index(found.value))
-        names.set(model, model)
-      } else {
-        table.delete(model)
-        names.delete(model)
-      }
+      if (Option.isSome(found)) table.set(model, index(found.value))
+      else table.delete(model)
       announce()
     }, oneAtATime.withPermits(1))
 
@@ -150,7 +143,7 @@ export class RoutingTable extends Context.Service<
 
     return RoutingTable.of({
       resolve,
-      models: () => [...names.values()].sort(),
+      models: () => Array.from(table.values(), ({ model }) => model).sort(),
       readyVersions: (model) => table.get(model)?.ready,
       refresh,
       onChange: (listener) => Effect.sync(() => void listeners.push(listener)),

@@ -1,22 +1,12 @@
 /** Tries a model in a throw-away process, within limits of time and memory. */
-import {
-  allocate,
-  byteWidth,
-  elementCount,
-  LoadFailed,
-  RuntimeError,
-  type Signature,
-  type Tensor,
-  type TensorSpec,
-  type Tensors,
-} from "@modelforge/core"
+import { LoadFailed, RuntimeError, type Signature, syntheticInputs, type TensorSpec } from "@modelforge/core"
 import { Duration, Effect, Schedule, Semaphore } from "effect"
 import { RunnerGone } from "./RunnerLink.ts"
 import { acquire, type RunnerProcess, type RunnerProcessOptions } from "./RunnerProcess.ts"
 import { residentBytes } from "./residentBytes.ts"
 
 export interface TrialOptions {
-  /** For start, load and run together. Default 30 seconds. */
+  /** For load and run together. Default 2 minutes. */
   readonly timeLimit?: Duration.Input
   /** Resident memory of the process, in bytes; watched on Linux. Default 4 GiB. */
   readonly memoryLimit?: number
@@ -24,34 +14,12 @@ export interface TrialOptions {
   readonly concurrency?: number
 }
 
-/** Inputs beyond this are not made up; the model is then only loaded. */
-const maxInputBytes = 64 * 1024 * 1024
+/** Longer than an upload waits for its trial, so that large models become versions, behind a `validating` answer. */
+export const defaultTimeLimit = Duration.minutes(2)
 /** Of the memory watch; a process can allocate some hundred megabytes between two looks. */
 const watchInterval = Duration.millis(20)
 
 const failed = (detail: string): RuntimeError => new RuntimeError({ reason: new LoadFailed({ detail }) })
-
-const zeros = ({ datatype, shape }: TensorSpec): Tensor | undefined => {
-  const sizes = shape.map((size) => (typeof size === "number" && size >= 0 ? size : 1))
-  const count = elementCount(sizes)
-  if (count * (datatype === "BYTES" ? 64 : byteWidth[datatype]) > maxInputBytes) return undefined
-  if (datatype === "BYTES") {
-    return { datatype, shape: sizes, data: Array.from({ length: count }, () => new Uint8Array(0)) }
-  }
-  // `allocate` pairs each datatype with its array; the compiler does not follow the pair through the union.
-  return { datatype, shape: sizes, data: allocate[datatype](count) } as Tensor
-}
-
-/** Zeros for every input, or undefined when one of them would be too large. */
-const syntheticInputs = ({ inputs }: Signature): Tensors | undefined => {
-  const tensors: Record<string, Tensor> = {}
-  for (const spec of inputs) {
-    const tensor = zeros(spec)
-    if (tensor === undefined) return undefined
-    tensors[spec.name] = tensor
-  }
-  return tensors
-}
 
 const difference = (
   kind: string,
@@ -68,7 +36,7 @@ const difference = (
 export type Trial = (file: string, signature: Signature) => Effect.Effect<void, RuntimeError>
 
 export const make = (options: TrialOptions, runner: RunnerProcessOptions): Trial => {
-  const timeLimit = Duration.fromInputUnsafe(options.timeLimit ?? "30 seconds")
+  const timeLimit = Duration.fromInputUnsafe(options.timeLimit ?? defaultTimeLimit)
   const memoryLimit = options.memoryLimit ?? 4 * 1024 ** 3
   const permits = Semaphore.makeUnsafe(options.concurrency ?? 2)
 
@@ -107,7 +75,8 @@ export const make = (options: TrialOptions, runner: RunnerProcessOptions): Trial
         difference("input", signature.inputs, names.inputs) ??
         difference("output", signature.outputs, names.outputs)
       if (mismatch !== undefined) return yield* failed(mismatch)
-      const inputs = syntheticInputs(signature)
+      const inputs = syntheticInputs(signature, 1)
+      // Too large to be made up: the model is only loaded.
       if (inputs === undefined) return
       stage = "run"
       yield* call("running", () =>
@@ -117,7 +86,7 @@ export const make = (options: TrialOptions, runner: RunnerProcessOptions): Trial
           signature.outputs.map(({ name }) => name),
         ),
       ).pipe(
-        // Zeros need not make sense to a model.
+        // Made-up inputs need not make sense to a model.
         Effect.catchIf(
           (error) => error.reason._tag === "RunFailed",
           () => Effect.void,
@@ -130,7 +99,7 @@ export const make = (options: TrialOptions, runner: RunnerProcessOptions): Trial
         orElse: () =>
           Effect.fail(
             failed(
-              `it did not ${stage}${stage === "run" ? " once on inputs of zeros" : ""} within ${Duration.format(timeLimit)}`,
+              `it did not ${stage}${stage === "run" ? " once on made-up inputs" : ""} within ${Duration.format(timeLimit)}`,
             ),
           ),
       }),

@@ -9,6 +9,7 @@ import { joinedHead, tensorsOf, UnsendableInputs } from "./Members.ts"
 /** Up to this size a frame is put together in one buffer; beyond, its tensors are written from where they lie. */
 const joinBelow = 32 * 1024
 
+/** Written out: the domain's own list comes with Effect, which a runner must not wait for when it starts. */
 const datatypes: ReadonlyArray<Datatype> = [
   "BOOL",
   "UINT8",
