@@ -18,6 +18,8 @@ export interface ForgeServerOptions {
   readonly listen: ReadonlyArray<Listen>
   /** Why a request is refused; undefined lets it pass. Stands before every route. */
   readonly guard: (arrival: Arrival) => string | undefined
+  /** What has to be done before the server is ready, while it listens already and says so in `/readyz`. */
+  readonly prepare?: { readonly what: string; readonly work: Effect.Effect<void> } | undefined
   /** How long requests under way may take to finish; asked for when the server stops. Default: 10 seconds. */
   readonly drainTimeout?: Effect.Effect<Duration.Input> | undefined
 }
@@ -120,6 +122,10 @@ export class ForgeServer extends Context.Service<
     }, Effect.uninterruptible)
 
     const ports = yield* Effect.forEach(options.listen, open)
+    if (options.prepare !== undefined) {
+      yield* readiness.waitFor([options.prepare.what])
+      yield* options.prepare.work
+    }
     yield* readiness.ready
     yield* Effect.addFinalizer(() => readiness.draining)
     return ForgeServer.of({ ports })

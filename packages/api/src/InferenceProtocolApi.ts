@@ -92,6 +92,22 @@ const infer = {
   ],
 }
 
+/** Where a model's requests are served from; a version that was never needed yet counts as ready. */
+const RepositoryEntry = Schema.Struct({
+  name: Schema.String,
+  version: Schema.optionalKey(Schema.String),
+  state: Schema.Literals(["READY", "UNAVAILABLE", "LOADING"]),
+  /** Empty where there is none. */
+  reason: Schema.String,
+})
+
+/** Clients send no body, an empty one, or parameters; none of these has parameters that matter here. */
+const repositoryChange = {
+  params: { model: Schema.String },
+  success: Schema.Struct({}),
+  error: [InferenceProtocolNotFound, InferenceProtocolUnavailable],
+}
+
 export class InferenceProtocolApi extends HttpApiGroup.make("inferenceProtocol")
   .add(
     HttpApiEndpoint.get("server", "/", { success: ServerMetadata }).annotate(
@@ -131,6 +147,24 @@ export class InferenceProtocolApi extends HttpApiGroup.make("inferenceProtocol")
       params: version,
       ...infer,
     }).annotate(OpenApi.Summary, "Run a version"),
+    HttpApiEndpoint.post("repositoryIndex", "/repository/index", {
+      success: Schema.Array(RepositoryEntry),
+      error: InferenceProtocolBadRequest,
+    })
+      .annotate(OpenApi.Summary, "What is in the repository")
+      .annotate(OpenApi.Description, 'The body may be `{"ready": true}`, for what is ready only.'),
+    HttpApiEndpoint.post("repositoryLoad", "/repository/models/:model/load", repositoryChange)
+      .annotate(OpenApi.Summary, "Load a model")
+      .annotate(
+        OpenApi.Description,
+        "Loads the version that answers requests without one, and answers when it serves. Ends an unload.",
+      ),
+    HttpApiEndpoint.post("repositoryUnload", "/repository/models/:model/unload", repositoryChange)
+      .annotate(OpenApi.Summary, "Unload a model")
+      .annotate(
+        OpenApi.Description,
+        "Unloads all versions; predictions are answered 503 until the model is loaded again.",
+      ),
   )
   .prefix("/v2")
   .annotateMerge(OpenApi.annotations({ title: "Open Inference Protocol V2" })) {}

@@ -4,11 +4,13 @@ import {
   Description,
   Labels,
   Model,
+  ModelConfig,
   ModelDraft,
   ModelState,
   Tags,
   VersionNumber,
 } from "@modelforge/core/model"
+import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
@@ -29,8 +31,6 @@ export const ModelResource = Schema.Struct({
   ...Model.fields,
   /** Null: requests go to the alias `production`, else to the highest ready version. */
   traffic: Schema.Null,
-  /** What differs from the server's settings. */
-  config: Schema.Struct({}),
 })
 export type ModelResource = typeof ModelResource.Type
 
@@ -39,6 +39,9 @@ export const ModelChanges = Schema.Struct({
   tags: Schema.optionalKey(Tags),
   labels: Schema.optionalKey(Labels),
 })
+
+/** What is not named is refused, so that nobody believes in a setting that is not there. */
+const strict = { onExcessProperty: "error" } as const
 
 export const AliasResource = Schema.Struct({ alias: AliasName, version: VersionNumber })
 
@@ -77,6 +80,24 @@ export class ModelsApi extends HttpApiGroup.make("models")
       success: HttpApiSchema.NoContent,
       error: [ModelNotFoundProblem, UnavailableProblem],
     }).annotate(OpenApi.Summary, "Delete a model and all its versions"),
+    HttpApiEndpoint.get("config", "/:model/config", {
+      params,
+      success: ModelConfig,
+      error: [ModelNotFoundProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "How a model is served"),
+    HttpApiEndpoint.put("configure", "/:model/config", {
+      params,
+      payload: ModelConfig,
+      success: ModelConfig,
+      error: [ModelNotFoundProblem, UnavailableProblem],
+    })
+      .annotate(HttpApi.PayloadParseOptions, strict)
+      .annotate(OpenApi.Summary, "Say how a model is served")
+      .annotate(
+        OpenApi.Description,
+        "Replaces the whole config; what is left out is the server's to choose. In force at once: batching and queue " +
+          "as they are, the rest by loading the model anew beside the one that serves.",
+      ),
     HttpApiEndpoint.put("setAlias", "/:model/aliases/:alias", {
       params: { ...params, alias: AliasName },
       payload: Schema.Struct({ version: VersionNumber }),

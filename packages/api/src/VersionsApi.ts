@@ -1,5 +1,5 @@
 /** Versions of a model: uploading, reading, downloading. */
-import { AliasName, Description, Version } from "@modelforge/core/model"
+import { AliasName, Description, Serving, Version } from "@modelforge/core/model"
 import * as Multipart from "effect/http/Multipart"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
@@ -21,6 +21,14 @@ import {
   VersionNotFoundProblem,
 } from "./Problems.ts"
 
+/** A version as `/v1` shows it. */
+export const VersionResource = Schema.Struct({
+  ...Version.fields,
+  /** Whether the server that answers has it in memory. */
+  serving: Serving,
+})
+export type VersionResource = typeof VersionResource.Type
+
 const params = { model: Schema.String, version: Schema.String }
 const notFound = [ModelNotFoundProblem, VersionNotFoundProblem, UnavailableProblem] as const
 
@@ -40,7 +48,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         HttpApiSchema.StreamUint8Array(),
         Schema.Struct({ file: Multipart.SingleFileSchema }).pipe(HttpApiSchema.asMultipartStream()),
       ],
-      success: Version.pipe(HttpApiSchema.status(201)),
+      success: VersionResource.pipe(HttpApiSchema.status(201)),
       error: [
         BadRequestProblem,
         DigestMismatchProblem,
@@ -63,10 +71,10 @@ export class VersionsApi extends HttpApiGroup.make("versions")
     HttpApiEndpoint.get("list", "/", {
       params: { model: Schema.String },
       query: pageQuery,
-      success: Page(Version),
+      success: Page(VersionResource),
       error: [ModelNotFoundProblem, UnavailableProblem],
     }).annotate(OpenApi.Summary, "List versions, newest first"),
-    HttpApiEndpoint.get("get", "/:version", { params, success: Version, error: notFound }).annotate(
+    HttpApiEndpoint.get("get", "/:version", { params, success: VersionResource, error: notFound }).annotate(
       OpenApi.Summary,
       "Get a version by number or alias",
     ),
@@ -78,9 +86,30 @@ export class VersionsApi extends HttpApiGroup.make("versions")
     HttpApiEndpoint.patch("update", "/:version", {
       params,
       payload: Schema.Struct({ description: Description }),
-      success: Version,
+      success: VersionResource,
       error: notFound,
     }).annotate(OpenApi.Summary, "Change a version's description"),
+    HttpApiEndpoint.post("load", "/:version/load", {
+      params,
+      success: VersionResource,
+      error: [...notFound, VersionConflictProblem],
+    })
+      .annotate(OpenApi.Summary, "Load a version into memory")
+      .annotate(
+        OpenApi.Description,
+        "Answers when it serves. 503 says why it could not be loaded. Applies to the server that answers.",
+      ),
+    HttpApiEndpoint.post("unload", "/:version/unload", {
+      params,
+      success: VersionResource,
+      error: [...notFound, VersionConflictProblem],
+    })
+      .annotate(OpenApi.Summary, "Unload a version from memory")
+      .annotate(
+        OpenApi.Description,
+        "Answers when its requests are answered and its memory is free. Until it is loaded again, predictions for it " +
+          "are answered 503. Applies to the server that answers, until it is stopped.",
+      ),
     HttpApiEndpoint.delete("remove", "/:version", {
       params,
       success: HttpApiSchema.NoContent,

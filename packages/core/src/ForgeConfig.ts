@@ -18,6 +18,13 @@ export interface Settings {
   readonly defaultTimeout: Duration.Duration
   /** Longest time that a prediction may ask for. Default: 5 minutes. */
   readonly maxTimeout: Duration.Duration
+  /**
+   * Memory that loaded models may take together, in bytes; those used longest ago are unloaded for others. Default:
+   * no limit.
+   */
+  readonly modelMemoryBytes: number
+  /** After a load that failed by the model's own fault, how long requests are refused before it is tried again. Default: 10 seconds. */
+  readonly loadHoldOff: Duration.Duration
   /** How long an upload waits for its trial load before it answers `validating`. Default: 30 seconds. */
   readonly validationPatience: Duration.Duration
 }
@@ -32,6 +39,8 @@ export class ForgeConfig extends Context.Service<ForgeConfig, Settings>()("@mode
     maxRequestsBytes: 2 ** 30,
     defaultTimeout: Duration.seconds(30),
     maxTimeout: Duration.minutes(5),
+    modelMemoryBytes: Number.POSITIVE_INFINITY,
+    loadHoldOff: Duration.seconds(10),
     validationPatience: Duration.seconds(30),
   }
 

@@ -9,6 +9,7 @@ import {
   type LoadedModel,
   LoadFailed,
   ModelRuntime,
+  type Placement,
   RunnerUnavailable,
   RuntimeError,
 } from "../src/inference/ModelRuntime.ts"
@@ -29,6 +30,8 @@ export class FakeRuntime {
   /** Digests, as the names of the files say. */
   readonly loads: Array<string> = []
   readonly released: Array<string> = []
+  /** How each was loaded, in the order of `loads`. */
+  readonly placements: Array<Placement> = []
   /** Files. */
   readonly trials: Array<string> = []
   load: (digest: string) => Effect.Effect<void, RuntimeError> = () => Effect.void
@@ -36,10 +39,19 @@ export class FakeRuntime {
   trial: (file: string) => Effect.Effect<void, RuntimeError> = () => Effect.void
   run: LoadedModel["run"] = () => Promise.resolve({ outputs: {}, queueMs: 1, computeMs: 2 })
 
+  /** What a loaded model takes in memory. */
+  memoryBytes: (digest: string) => Promise<number> = () => Promise.resolve(0)
+  estimateBytes: (size: number) => number = (size) => size
+  instances = 1
+  /** Why the models take no runs, by digest. */
+  readonly failed = new Map<string, RuntimeError>()
+
   readonly layer = Layer.succeed(ModelRuntime, {
-    load: Effect.fnUntraced({ self: this }, function* (file: string) {
+    estimateBytes: (size) => this.estimateBytes(size),
+    load: Effect.fnUntraced({ self: this }, function* (file: string, placement: Placement = {}) {
       const digest = file.slice(-64)
       this.loads.push(digest)
+      this.placements.push(placement)
       yield* this.load(digest)
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
@@ -47,7 +59,16 @@ export class FakeRuntime {
           Effect.sync(() => this.released.push(digest)),
         ),
       )
-      return { concurrency: 2, run: (members, outputs) => this.run(members, outputs) } satisfies LoadedModel
+      const { failed } = this
+      return {
+        instances: this.instances,
+        concurrency: 2,
+        get failure() {
+          return failed.get(digest)
+        },
+        run: (members, outputs) => this.run(members, outputs),
+        memoryBytes: () => this.memoryBytes(digest),
+      } satisfies LoadedModel
     }),
     trial: (file) =>
       Effect.suspend(() => {

@@ -8,6 +8,8 @@ export class ServerReadiness extends Context.Service<
   ServerReadiness,
   {
     readonly get: Effect.Effect<Readiness>
+    /** It is starting, and waits for these, in words for people. */
+    readonly waitFor: (what: ReadonlyArray<string>) => Effect.Effect<void>
     /** From now on the server takes work. */
     readonly ready: Effect.Effect<void>
     /** From now on balancers should send no more; what comes all the same is still answered. */
@@ -16,10 +18,15 @@ export class ServerReadiness extends Context.Service<
 >()("@modelforge/http/ServerReadiness") {
   static readonly layer = Layer.effect(
     this,
-    Effect.map(Ref.make(starting), (ref) => ({
-      get: Ref.get(ref),
-      ready: Ref.set(ref, { ready: true, state: "ready", waitingFor: [] }),
-      draining: Ref.set(ref, { ready: false, state: "draining", waitingFor: ["the server is stopping"] }),
-    })),
+    Effect.gen(function* () {
+      const ref = yield* Ref.make<Readiness>(starting)
+      const become = (readiness: Readiness) => Ref.set(ref, readiness)
+      return {
+        get: Ref.get(ref),
+        waitFor: (waitingFor) => become({ ready: false, state: "starting", waitingFor }),
+        ready: become({ ready: true, state: "ready", waitingFor: [] }),
+        draining: become({ ready: false, state: "draining", waitingFor: ["the server is stopping"] }),
+      }
+    }),
   )
 }

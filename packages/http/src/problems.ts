@@ -34,6 +34,7 @@ export const inferenceProblem = (reason: InferenceError["reason"]) => {
     case "RunTimedOut":
       return new Problems.DeadlineExceededProblem({ detail })
     case "VersionUnavailable":
+    case "VersionUnloaded":
     case "LoadFailed":
     case "RunnerLost":
     case "RunnerUnavailable":

@@ -17,6 +17,7 @@ import {
   type ModelScan,
   ModelScanner,
   type ModelSummary,
+  type Placement,
   Registry,
   RegistryError,
   RegistryStore,
@@ -118,6 +119,8 @@ export class TestForge {
   /** What a run does; copies inputs to outputs unless a test says otherwise. */
   run: LoadedModel["run"] = copyInputs
   load: Effect.Effect<void, RuntimeError> = Effect.void
+  /** How each model was loaded. */
+  readonly placements: Array<Placement> = []
   trial: Effect.Effect<void, RuntimeError> = Effect.void
   store: StoreMood = "up"
   /** Bytes that were read from stored artifacts, and after how many the storage fails. */
@@ -176,13 +179,18 @@ export class TestForge {
   ])
 
   readonly #layerRuntime = Layer.succeed(ModelRuntime, {
-    load: () =>
-      Effect.suspend(() =>
-        Effect.as(this.load, {
+    estimateBytes: (size) => size,
+    load: (_file, placement) =>
+      Effect.suspend(() => {
+        this.placements.push(placement ?? {})
+        return Effect.as(this.load, {
+          instances: 1,
           concurrency: 2,
+          failure: undefined,
           run: (...args: Parameters<LoadedModel["run"]>) => this.run(...args),
-        }),
-      ),
+          memoryBytes: () => Promise.resolve(0),
+        } satisfies LoadedModel)
+      }),
     trial: () => Effect.suspend(() => this.trial),
   })
 
@@ -203,6 +211,7 @@ export class TestForge {
         findModel: (name) => this.#inMood(store.findModel(name)),
         listModels: (filter, window) => this.#inMood(store.listModels(filter, window)),
         updateModel: (name, change) => this.#inMood(store.updateModel(name, change)),
+        setConfig: (name, config) => this.#inMood(store.setConfig(name, config)),
         deleteModel: (name) => this.#inMood(store.deleteModel(name)),
         insertVersion: (draft) => this.#inMood(store.insertVersion(draft)),
         findVersion: (model, version) => this.#inMood(store.findVersion(model, version)),

@@ -4,6 +4,7 @@ import {
   type ArtifactError,
   ForgeConfig,
   Inference,
+  type LoadedModels,
   layerArtifactStoreLocal,
   Registry,
   type RegistryError,
@@ -20,6 +21,7 @@ import {
   type PostgresError,
 } from "@modelforge/postgres"
 import { Context, Effect, Layer, type Redacted } from "effect"
+import { machineMemoryBytes } from "./machineMemoryBytes.ts"
 
 export interface EngineOptions {
   /** Folder of the data: `artifacts`, and `postgres` when the database is embedded. */
@@ -33,6 +35,8 @@ export interface EngineOptions {
    * models and takes the process along when the runtime crashes. Default: `process`.
    */
   readonly execution?: "process" | "inline" | undefined
+  /** Resident memory of one runner process, in bytes; one that holds more is ended. Default: most of the machine's. */
+  readonly runnerMemoryBytes?: number | undefined
   readonly settings?: Partial<Settings> | undefined
 }
 
@@ -54,6 +58,11 @@ export class DatabaseWatch extends Context.Service<
   static readonly layerRemote = Layer.succeed(this, { lost: Effect.never })
 }
 
+const layerRuntime = ({ execution = "process", runnerMemoryBytes }: EngineOptions) => {
+  const watched = { runnerMemoryBytes: runnerMemoryBytes ?? Math.floor(machineMemoryBytes() * 0.8) }
+  return execution === "inline" ? OnnxRuntime.layerInlineWith(watched) : OnnxRuntime.layerProcess(watched)
+}
+
 const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
   databaseUrl === undefined
     ? DatabaseWatch.layerEmbedded.pipe(
@@ -62,7 +71,14 @@ const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
     : Layer.merge(DatabaseWatch.layerRemote, layerPostgres({ url: databaseUrl }))
 
 /** What the engine provides. What it is made of, the database's client among it, is not for its users. */
-export type Engine = Inference | Registry | Uploads | RoutingTable | ForgeConfig | DatabaseWatch
+export type Engine =
+  | Inference
+  | LoadedModels
+  | Registry
+  | Uploads
+  | RoutingTable
+  | ForgeConfig
+  | DatabaseWatch
 
 /** Why the engine can't start. */
 export type EngineError = ArtifactError | RegistryError | EmbeddedPostgresError | PostgresError
@@ -72,11 +88,13 @@ export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineE
   Inference.layer.pipe(
     Layer.provideMerge(Registry.layer),
     Layer.provide(OnnxScanner.layer),
-    Layer.provide(options.execution === "inline" ? OnnxRuntime.layerInline : OnnxRuntime.layerProcess()),
+    Layer.provide(layerRuntime(options)),
     Layer.provide(
       layerArtifactStoreLocal(options.artifactsDirectory ?? `${options.dataDirectory}/artifacts`),
     ),
     Layer.provideMerge(layerStores(options)),
-    Layer.provideMerge(ForgeConfig.layer(options.settings)),
+    Layer.provideMerge(
+      ForgeConfig.layer({ modelMemoryBytes: Math.floor(machineMemoryBytes() / 2), ...options.settings }),
+    ),
     Layer.provide(NodeServices.layer),
   )

@@ -4,11 +4,16 @@ import { Readable } from "node:stream"
 import {
   AliasName,
   Inference,
+  LoadedModels,
   type Model,
+  ModelConfig,
   ModelName,
   type NestedValue,
   nestedInputs,
   Registry,
+  type Route,
+  RoutingTable,
+  type Serving,
   type Settings,
   type Tensor,
   type Tensors,
@@ -17,7 +22,7 @@ import {
   Uploads,
   type Version,
 } from "@modelforge/core"
-import { Cause, Effect, Exit, ManagedRuntime, Option, Redacted, Result, Stream } from "effect"
+import { Cause, Effect, Exit, ManagedRuntime, Option, Redacted, Result, Schema, Stream } from "effect"
 import { type Engine, type EngineError, layerEngine } from "./Engine.ts"
 import { ModelForgeError, toModelForgeError } from "./ModelForgeError.ts"
 
@@ -104,6 +109,14 @@ export interface Models {
   readonly list: () => Promise<ReadonlyArray<Model>>
   /** Deletes a model and all its versions. */
   readonly delete: (model: string) => Promise<void>
+  /** Replaces how the model is served; what is left out is ModelForge's to choose. */
+  readonly configure: (model: string, config: ModelConfig) => Promise<Model>
+  /** Loads a version into memory, which its first prediction does otherwise. Default: as for predictions. */
+  readonly load: (model: string, version?: number | string) => Promise<void>
+  /** Unloads a version; predictions for it reject with `version-unloaded` until it is loaded again. */
+  readonly unload: (model: string, version?: number | string) => Promise<void>
+  /** Whether a version is in memory. */
+  readonly serving: (model: string, version?: number | string) => Promise<Serving>
 }
 
 export class ModelForge implements AsyncDisposable {
@@ -157,6 +170,16 @@ export class ModelForge implements AsyncDisposable {
       get: (model) => use(Registry.use((registry) => registry.model(modelName(model)))),
       list: () => use(listAll),
       delete: (model) => use(Registry.use((registry) => registry.deleteModel(modelName(model)))),
+      configure: (model, config) =>
+        use(
+          Effect.flatMap(decodeConfig(config), (decoded) =>
+            Registry.use((registry) => registry.configure(modelName(model), decoded)),
+          ),
+        ),
+      load: (model, version) => use(withRoute(model, version, (models, route) => models.load(route))),
+      unload: (model, version) => use(withRoute(model, version, (models, route) => models.unload(route))),
+      serving: (model, version) =>
+        use(withRoute(model, version, (models, { id }) => Effect.succeed(models.serving(id)))),
     }
   }
 
@@ -217,6 +240,25 @@ const run = async <A>(runtime: Runtime, effect: Effect.Effect<A, unknown, Engine
 }
 
 const orThrow = <A>(result: Result.Result<A, Error>): A => Result.getOrThrowWith(result, (error) => error)
+
+const decodeConfig = (config: unknown) =>
+  Effect.mapError(
+    Schema.decodeUnknownEffect(ModelConfig)(config, { onExcessProperty: "error" }),
+    ({ message }) => new ModelForgeError("invalid-config", message),
+  )
+
+const withRoute = <A, E>(
+  model: string,
+  version: number | string | undefined,
+  work: (models: LoadedModels["Service"], route: Route) => Effect.Effect<A, E>,
+) =>
+  Effect.gen(function* () {
+    const routing = yield* RoutingTable
+    const route = yield* Effect.fromResult(
+      routing.resolve(model, version === undefined ? undefined : String(version)),
+    )
+    return yield* work(yield* LoadedModels, route)
+  })
 
 /** Pages of the largest size, one after the other. */
 const listAll = Effect.gen(function* () {

@@ -65,6 +65,20 @@ export const serveFlags = {
     ),
     Flag.withDefault(64 * 2 ** 20),
   ),
+  modelMemoryBytes: Flag.Int("model-memory-bytes").pipe(
+    Flag.withFallbackConfig(Config.Int("MODELFORGE_MODEL_MEMORY_BYTES")),
+    Flag.withDescription(
+      "Memory that loaded models may take together; those used longest ago are unloaded for others. Default: half of the machine's (environment: MODELFORGE_MODEL_MEMORY_BYTES)",
+    ),
+    Flag.optional,
+  ),
+  runnerMemoryBytes: Flag.Int("runner-memory-bytes").pipe(
+    Flag.withFallbackConfig(Config.Int("MODELFORGE_RUNNER_MEMORY_BYTES")),
+    Flag.withDescription(
+      "Memory of one runner process; one that holds more is ended. Default: four fifths of the machine's (environment: MODELFORGE_RUNNER_MEMORY_BYTES)",
+    ),
+    Flag.optional,
+  ),
   graceSeconds: Flag.Int("grace-seconds").pipe(
     Flag.withFallbackConfig(Config.Int("MODELFORGE_GRACE_SECONDS")),
     Flag.withDescription(
@@ -87,6 +101,8 @@ export interface ServeFlags {
   readonly artifacts: Option.Option<string>
   readonly maxUploadBytes: number
   readonly maxRequestBytes: number
+  readonly modelMemoryBytes: Option.Option<number>
+  readonly runnerMemoryBytes: Option.Option<number>
   readonly graceSeconds: Option.Option<number>
   readonly examples: boolean
 }
@@ -99,6 +115,8 @@ export interface ServeSettings {
   readonly artifactsDirectory: string | undefined
   readonly maxArtifactBytes: number
   readonly maxRequestBytes: number
+  readonly modelMemoryBytes: number | undefined
+  readonly runnerMemoryBytes: number | undefined
   readonly graceSeconds: number
   readonly examples: boolean
 }
@@ -123,6 +141,12 @@ const inRange = (flag: string, value: number, minimum: number, maximum: number) 
   value >= minimum && value <= maximum
     ? Effect.succeed(value)
     : refuse(flag, `${value} is out of range: use ${minimum} to ${maximum}`)
+
+/** What is less is a mistake of the unit. */
+const atLeastMebibyte = (flag: string, value: Option.Option<number>) =>
+  Option.isNone(value)
+    ? Effect.succeed(undefined)
+    : inRange(flag, value.value, 2 ** 20, Number.MAX_SAFE_INTEGER)
 
 /** Holds the settings against each other, and against what this version can do. */
 export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
@@ -152,6 +176,8 @@ export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
       : undefined,
     maxArtifactBytes: yield* inRange("--max-upload-bytes", flags.maxUploadBytes, 1, 2 ** 31 - 1),
     maxRequestBytes: yield* inRange("--max-request-bytes", flags.maxRequestBytes, 1, 2 ** 29),
+    modelMemoryBytes: yield* atLeastMebibyte("--model-memory-bytes", flags.modelMemoryBytes),
+    runnerMemoryBytes: yield* atLeastMebibyte("--runner-memory-bytes", flags.runnerMemoryBytes),
     graceSeconds: yield* inRange(
       "--grace-seconds",
       Option.getOrElse(flags.graceSeconds, () => 0),

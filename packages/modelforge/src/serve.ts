@@ -1,5 +1,6 @@
 /** `modelforge serve`: the engine behind a standalone server, from settings to the last signal. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import { LoadedModels } from "@modelforge/core"
 import { wineInputs } from "@modelforge/example-models"
 import { DataPlane, ServerReadiness, ServerVersion } from "@modelforge/http"
 import { openModeRefusal } from "@modelforge/http/node"
@@ -22,12 +23,16 @@ class ServerLost extends Schema.TaggedError<ServerLost>()("ServerLost", { detail
 const curlLine = (url: string) =>
   `curl -s ${url}/v1/models/wine/predict -H 'content-type: application/json' -d '${JSON.stringify({ inputs: wineInputs })}'`
 
+/** A model that takes longer to load must not keep the others from being served. */
+const preloadPatience = "2 minutes"
+
 /** How an interrupted server treats requests under way: a person at a terminal does not wait for long. */
 const drainSeconds: Readonly<Record<StopSignal, number>> = { SIGINT: 1, SIGTERM: 30 }
 
 /** Runs until its scope closes, which drains it; completes only when the server is lost. */
 const run = Effect.fnUntraced(function* (settings: ServeSettings, stoppedBy: Ref.Ref<StopSignal>) {
   const embedded = settings.databaseUrl === undefined
+  const models = yield* LoadedModels
   if (settings.examples) yield* registerExamples
   const tcp: Listen = { host: settings.host, port: settings.port }
   const listen: ReadonlyArray<Listen> = embedded
@@ -37,6 +42,10 @@ const run = Effect.fnUntraced(function* (settings: ServeSettings, stoppedBy: Ref
     ForgeServer.layer({
       listen,
       guard: openModeRefusal,
+      prepare: {
+        what: "its models to load",
+        work: Effect.asVoid(Effect.timeoutOption(models.preloaded, preloadPatience)),
+      },
       drainTimeout: Effect.map(Ref.get(stoppedBy), (signal) => `${drainSeconds[signal]} seconds` as const),
     }),
   )
@@ -59,7 +68,9 @@ const layer = (settings: ServeSettings, version: string) =>
         settings: {
           maxArtifactBytes: settings.maxArtifactBytes,
           maxRequestBytes: settings.maxRequestBytes,
+          ...(settings.modelMemoryBytes === undefined ? {} : { modelMemoryBytes: settings.modelMemoryBytes }),
         },
+        runnerMemoryBytes: settings.runnerMemoryBytes,
       }),
     ),
     Layer.provideMerge(NodeServices.layer),

@@ -11,6 +11,8 @@ const flags: ServeFlags = {
   artifacts: Option.none(),
   maxUploadBytes: 1000,
   maxRequestBytes: 1000,
+  modelMemoryBytes: Option.none(),
+  runnerMemoryBytes: Option.none(),
   graceSeconds: Option.none(),
   examples: false,
 }
@@ -28,6 +30,7 @@ describe("resolveSettings", () => {
       const databaseUrl = Redacted.make("postgres://u@h/d")
       const settings = yield* resolve({
         databaseUrl: Option.some(databaseUrl),
+        modelMemoryBytes: Option.some(2 ** 33),
         graceSeconds: Option.some(7),
         examples: true,
       })
@@ -39,6 +42,8 @@ describe("resolveSettings", () => {
         artifactsDirectory: undefined,
         maxArtifactBytes: 1000,
         maxRequestBytes: 1000,
+        modelMemoryBytes: 2 ** 33,
+        runnerMemoryBytes: undefined,
         graceSeconds: 7,
         examples: true,
       })
@@ -108,6 +113,8 @@ describe("resolveSettings", () => {
         [{ maxUploadBytes: 0 }, "--max-upload-bytes: 0 is out of range: use 1 to 2147483647"],
         [{ maxUploadBytes: 2 ** 31 }, "--max-upload-bytes: 2147483648 is out of range"],
         [{ maxRequestBytes: 0 }, "--max-request-bytes: 0 is out of range"],
+        [{ modelMemoryBytes: Option.some(512) }, "--model-memory-bytes: 512 is out of range: use 1048576 to"],
+        [{ runnerMemoryBytes: Option.some(0) }, "--runner-memory-bytes: 0 is out of range"],
         [{ graceSeconds: Option.some(-1) }, "--grace-seconds: -1 is out of range: use 0 to 3600"],
       ] as const
       for (const [given, message] of cases) assert.include(yield* refusal(given), message)

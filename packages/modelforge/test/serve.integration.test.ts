@@ -18,6 +18,8 @@ const settingsIn = (folder: string): ServeSettings => ({
   artifactsDirectory: undefined,
   maxArtifactBytes: 1_000_000,
   maxRequestBytes: 1_000_000,
+  modelMemoryBytes: undefined,
+  runnerMemoryBytes: undefined,
   graceSeconds: 0,
   examples: false,
 })

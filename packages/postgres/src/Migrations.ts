@@ -2,10 +2,14 @@
 import { Effect, Layer } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { registry } from "./migrations/0001_registry.ts"
+import { modelConfig } from "./migrations/0002_model_config.ts"
 import { MigrationFailed, PostgresError } from "./PostgresError.ts"
 
 /** In order. A released migration is never edited. */
-const loader = Migrator.fromRecord({ "0001_registry": registry })
+const loader = Migrator.fromRecord({
+  "0001_registry": registry,
+  "0002_model_config": modelConfig,
+})
 
 /** Any number: held by the one process that migrates, while others that start at the same time wait. */
 const advisoryLock = 5_067_381

@@ -42,6 +42,8 @@ const make = Effect.gen(function* () {
     listModels: (filter, window) => read("listModels")(statements.listModels(filter, window)),
     updateModel: (name, change) =>
       statements.updateModel(name, change).pipe(orRefuse(noModel(name)), write("updateModel")),
+    setConfig: (name, config) =>
+      statements.setConfig(name, config).pipe(orRefuse(noModel(name)), write("setConfig")),
     deleteModel: (name) =>
       statements.deleteModel(name).pipe(
         Effect.flatMap((deleted) => (deleted ? Effect.void : refuse(noModel(name)()))),

@@ -4,6 +4,7 @@ import {
   type Digest,
   Model,
   type ModelChange,
+  type ModelConfig,
   type ModelDraft,
   type ModelFilter,
   type ModelName,
@@ -56,6 +57,7 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
     NULLIF(m.last_version, 0) AS "latestVersion",
     (SELECT COALESCE(json_object_agg(a.alias, a.version), '{}')
       FROM modelforge.aliases AS a WHERE a.model = m.name) AS aliases,
+    m.config,
     CASE WHEN EXISTS (SELECT FROM modelforge.versions AS v WHERE v.model = m.name AND v.state = 'ready')
       THEN 'ready' ELSE 'empty' END AS state
   `
@@ -68,7 +70,9 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
     m.name AS model,
     (SELECT COALESCE(json_object_agg(a.alias, a.version), '{}')
       FROM modelforge.aliases AS a WHERE a.model = m.name) AS aliases,
-    (SELECT COALESCE(json_agg(json_build_object('version', v.version, 'digest', v.digest, 'state', v.state,
+    m.config,
+    (SELECT COALESCE(json_agg(json_build_object('version', v.version, 'digest', v.digest, 'size', v.size,
+        'state', v.state,
         'reason', v.reason, 'signature', v.signature) ORDER BY v.version DESC), '[]')
       FROM modelforge.versions AS v WHERE v.model = m.name) AS versions
   `
@@ -120,6 +124,13 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
           tags = COALESCE(${tags === undefined ? null : tags.map(text)}::text[], m.tags),
           labels = COALESCE(${labels === undefined ? null : json(labels)}::json, m.labels),
           updated_at = clock_timestamp()
+        WHERE m.name = ${name}
+        RETURNING ${modelColumns}
+      `).pipe(Effect.map(Array.head)),
+
+    setConfig: (name: ModelName, config: ModelConfig) =>
+      models(sql`
+        UPDATE modelforge.models AS m SET config = ${json(config)}, updated_at = clock_timestamp()
         WHERE m.name = ${name}
         RETURNING ${modelColumns}
       `).pipe(Effect.map(Array.head)),

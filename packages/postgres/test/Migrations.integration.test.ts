@@ -28,10 +28,15 @@ const allTables = [
   "modelforge.versions",
 ]
 
+const allMigrations = [
+  [1, "registry"],
+  [2, "model_config"],
+] satisfies Array<readonly [id: number, name: string]>
+
 it.live("a fresh database gets every table in a schema of its own; the second run has nothing to do", () =>
   Effect.gen(function* () {
     const url = yield* freshDatabase(yield* server)
-    assert.deepStrictEqual(yield* migrateOn(url), [[1, "registry"]])
+    assert.deepStrictEqual(yield* migrateOn(url), allMigrations)
     assert.deepStrictEqual(yield* tables(url), allTables)
     assert.deepStrictEqual(yield* migrateOn(url), [])
   }),
@@ -41,7 +46,7 @@ it.live("of processes that start at once one migrates and all go on", () =>
   Effect.gen(function* () {
     const url = yield* freshDatabase(yield* server)
     const runs = yield* Effect.forEach([1, 2, 3, 4, 5], () => migrateOn(url), { concurrency: "unbounded" })
-    assert.deepStrictEqual(runs.flat(), [[1, "registry"]])
+    assert.deepStrictEqual(runs.flat(), allMigrations)
     assert.deepStrictEqual(yield* tables(url), allTables)
   }),
 )
@@ -62,7 +67,7 @@ it.live(
       assert.match(reason.message, /brought up to date: .*1_registry" failed: .*"aliases" already exists/)
       assert.deepStrictEqual(yield* tables(url), ["modelforge.aliases"])
       yield* onDatabase("DROP TABLE modelforge.aliases")
-      assert.deepStrictEqual(yield* migrateOn(url), [[1, "registry"]])
+      assert.deepStrictEqual(yield* migrateOn(url), allMigrations)
     }),
 )
 

@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Layer, Result } from "effect"
 import { ForgeConfig } from "../ForgeConfig.ts"
+import type { ModelConfig } from "../model/ModelConfig.ts"
 import { InferenceError, Overloaded } from "./InferenceError.ts"
 
 /** A place among the requests under way. To be released whatever came of the request; a second time changes nothing. */
@@ -60,8 +61,15 @@ class Load {
 export class Admission extends Context.Service<
   Admission,
   {
-    /** A place for a request with a body of so many bytes, or `Overloaded`. `model` exists. */
-    readonly reserve: (model: string, bytes: number) => Result.Result<Permit, InferenceError>
+    /**
+     * A place for a request with a body of so many bytes, or `Overloaded`. `model` exists; `queue` is what its operator
+     * said, before the server's limits for one model.
+     */
+    readonly reserve: (
+      model: string,
+      bytes: number,
+      queue?: ModelConfig["queue"],
+    ) => Result.Result<Permit, InferenceError>
   }
 >()("@modelforge/core/inference/Admission") {
   static readonly make = Effect.gen(function* () {
@@ -77,15 +85,17 @@ export class Admission extends Context.Service<
       )
 
     return Admission.of({
-      reserve: (model, bytes) => {
+      reserve: (model, bytes, queue) => {
+        const maxRequests = queue?.maxDepth ?? limits.maxModelRequests
+        const maxBytes = queue?.maxBytes ?? limits.maxModelRequestBytes
         let load = models.get(model)
         if (load === undefined) {
           load = new Load()
           models.set(model, load)
         }
-        if (load.requests >= limits.maxModelRequests)
+        if (load.requests >= maxRequests)
           return refuse(load, `${load.requests} requests of model "${model}" are under way, no more may wait`)
-        if (load.bytes + bytes > limits.maxModelRequestBytes && load.requests > 0)
+        if (load.bytes + bytes > maxBytes && load.requests > 0)
           return refuse(load, `The requests of model "${model}" under way are too large to take another`)
         if (all.requests >= limits.maxRequests)
           return refuse(all, `${all.requests} requests are under way, no more may wait`)

@@ -31,17 +31,23 @@ const unionOf = (run: Run): ReadonlyArray<string> => {
     : [...new Set(run.flatMap((request) => request.outputs))]
 }
 
+/** The batcher takes no requests any more. Nothing happened to this one: it is for another batcher. */
+export class BatcherClosed extends Error {
+  override readonly name = "BatcherClosed"
+}
+
 export class Batcher {
   readonly #model: LoadedModel
-  readonly #policy: BatchPolicy
+  #policy: BatchPolicy
   readonly #queue = new RequestQueue<PendingRequest>()
   /** Their joined run gave them nothing. They run alone, before all that wait: their callers waited once already. */
   readonly #apart = new RequestQueue<PendingRequest>()
   /** One of them may have ended its runner. They run one after another, so that it takes none of the others along. */
   readonly #suspects = new RequestQueue<PendingRequest>()
   #suspectRuns = false
-  /** The model keeps the rows of a joined run apart, as far as is known. */
-  #joins: boolean
+  /** The model was found to mix the rows of a joined run. */
+  #mixesRows = false
+  #closed = false
   /** Requests whose callers wait. */
   #pending = 0
   readonly #idlers: Array<() => void> = []
@@ -55,12 +61,29 @@ export class Batcher {
   constructor(model: LoadedModel, policy: BatchPolicy) {
     this.#model = model
     this.#policy = policy
-    this.#joins = policy.maxBatchSize > 1
   }
 
-  /** Rejects with a `RuntimeError`, an `InferenceError` when time is up, or the reason of the signal. */
+  get #joins(): boolean {
+    return this.#policy.maxBatchSize > 1 && !this.#mixesRows
+  }
+
+  /** From the next run on. */
+  setPolicy(policy: BatchPolicy): void {
+    this.#policy = policy
+  }
+
+  /** Why the model takes no runs at present. */
+  get failure(): RuntimeError | undefined {
+    return this.#model.failure
+  }
+
+  /**
+   * Rejects with a `RuntimeError`, an `InferenceError` when time is up, the reason of the signal, or `BatcherClosed`
+   * before anything was done.
+   */
   submit(request: BatchRequest): Promise<RunResult> {
     const { signal, timeoutMs } = request
+    if (this.#closed) return Promise.reject(new BatcherClosed())
     if (signal?.aborted) return Promise.reject(signal.reason)
     if (!(timeoutMs > 0)) return Promise.reject(deadlineExceeded(timeoutMs))
     this.#pending++
@@ -70,8 +93,9 @@ export class Batcher {
     })
   }
 
-  /** Resolves when nobody waits for an answer any more. What still runs then runs for nobody. */
-  idle(): Promise<void> {
+  /** Takes no more; resolves when nobody waits for an answer any more. What still runs then runs for nobody. */
+  close(): Promise<void> {
+    this.#closed = true
     if (this.#pending === 0) return Promise.resolve()
     return new Promise((resolve) => this.#idlers.push(resolve))
   }
@@ -195,7 +219,7 @@ export class Batcher {
     for (const { rows } of run) total += rows
     // A model that mixes rows despite its signature: its requests can't be told apart, so none join from now on.
     if (!isSplittable(outputs, total)) {
-      this.#joins = false
+      this.#mixesRows = true
       this.#again(run, this.#apart)
       return
     }

@@ -4,7 +4,7 @@ import { ForgeConfig } from "../ForgeConfig.ts"
 import type { Tensors } from "../model/Tensor.ts"
 import type { VersionNumber } from "../model/Version.ts"
 import { type Route, RoutingTable } from "../registry/RoutingTable.ts"
-import type { Batcher } from "./Batcher.ts"
+import { type Batcher, BatcherClosed } from "./Batcher.ts"
 import { checkInputs } from "./checkInputs.ts"
 import { InferenceError, InvalidInputs } from "./InferenceError.ts"
 import { LoadedModels } from "./LoadedModels.ts"
@@ -25,7 +25,7 @@ export interface Prediction {
 export interface RunOptions {
   /** Drops the request when it is aborted. */
   readonly signal?: AbortSignal | undefined
-  /** Milliseconds that the request may take, loading included. Default and maximum: `ForgeConfig`. */
+  /** Milliseconds that the request may take, loading included. Default: the model's config; that and maximum: `ForgeConfig`. */
   readonly timeoutMs?: number | undefined
   /** Lower is served first. Default: 0. */
   readonly priority?: number | undefined
@@ -104,6 +104,25 @@ export class Inference extends Context.Service<
       }
     }
 
+    /** A model may have to leave again before those who waited for it come to use it: then it is loaded once more. */
+    const runOnceLoaded = async (
+      loading: Promise<Batcher>,
+      route: Route,
+      inputs: Tensors,
+      outputs: ReadonlyArray<string>,
+      options: ResolvedOptions,
+    ): Promise<Prediction> => {
+      const since = performance.now()
+      for (let model: Batcher | Promise<Batcher> = loading; ; model = models.get(route)) {
+        const loaded = await patiently(Promise.resolve(model), options, performance.now() - since)
+        try {
+          return await runLoaded(loaded, route, inputs, outputs, performance.now() - since, options)
+        } catch (error) {
+          if (!(error instanceof BatcherClosed)) throw error
+        }
+      }
+    }
+
     const run = async (
       route: Route,
       inputs: Tensors,
@@ -118,16 +137,18 @@ export class Inference extends Context.Service<
           reason: new InvalidInputs({ model: route.model, issues: [issue, ...more] }),
         })
       const names = outputs.length > 0 ? outputs : route.outputNames
-      const model = models.get(route)
       const resolved: ResolvedOptions = {
         signal,
-        timeoutMs: Math.min(options.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs),
+        timeoutMs: Math.min(
+          options.timeoutMs ?? route.config.queue?.timeoutMs ?? defaultTimeoutMs,
+          maxTimeoutMs,
+        ),
         priority: options.priority ?? 0,
       }
-      if (!(model instanceof Promise)) return runLoaded(model, route, inputs, names, 0, resolved)
-      const since = performance.now()
-      const loaded = await patiently(model, resolved)
-      return runLoaded(loaded, route, inputs, names, performance.now() - since, resolved)
+      const model = models.get(route)
+      return model instanceof Promise
+        ? runOnceLoaded(model, route, inputs, names, resolved)
+        : runLoaded(model, route, inputs, names, 0, resolved)
     }
 
     const predict = Effect.fn("Inference.predict")(function* (request: {
@@ -148,15 +169,23 @@ export class Inference extends Context.Service<
     return Inference.of({ route: routing.resolve, run, predict })
   })
 
-  /** Loads models on first use and keeps them; needs a registry store, an artifact store and a runtime. */
-  static readonly layer = Layer.effect(this, this.make).pipe(Layer.provide(LoadedModels.layer))
+  /** With the models it loads; needs a registry store, an artifact store and a runtime. */
+  static readonly layer = Layer.effect(this, this.make).pipe(Layer.provideMerge(LoadedModels.layer))
 }
 
 /** The promise, as long as its caller waits for it and time is left. */
-const patiently = <A>(promise: Promise<A>, { signal, timeoutMs }: ResolvedOptions): Promise<A> => {
+const patiently = <A>(
+  promise: Promise<A>,
+  { signal, timeoutMs }: ResolvedOptions,
+  waitedMs: number,
+): Promise<A> => {
   const { promise: first, resolve, reject } = Promise.withResolvers<A>()
   const abort = () => reject(signal?.reason)
-  const timer = setTimeout(() => reject(deadlineExceeded(timeoutMs)), Math.min(timeoutMs, maxTimerMs))
+  if (signal?.aborted === true) abort()
+  const timer = setTimeout(
+    () => reject(deadlineExceeded(timeoutMs)),
+    Math.min(timeoutMs - waitedMs, maxTimerMs),
+  )
   signal?.addEventListener("abort", abort, { once: true })
   promise.then(resolve, reject)
   return first.finally(() => {

@@ -18,6 +18,16 @@ export class VersionUnavailable extends Schema.TaggedError<VersionUnavailable>()
   }
 }
 
+/** The version was unloaded by hand on this server, and takes no requests until it is loaded again. */
+export class VersionUnloaded extends Schema.TaggedError<VersionUnloaded>()("VersionUnloaded", {
+  model: Schema.String,
+  version: Schema.Int,
+}) {
+  override get message() {
+    return `Version ${this.version} of model "${this.model}" was unloaded: load it again to use it`
+  }
+}
+
 export class InvalidInputs extends Schema.TaggedError<InvalidInputs>()("InvalidInputs", {
   model: Schema.String,
   issues: Schema.NonEmptyArray(InputIssue),
@@ -55,6 +65,7 @@ export class InferenceError extends Schema.TaggedError<InferenceError>()("Infere
     ModelNotFound,
     VersionNotFound,
     VersionUnavailable,
+    VersionUnloaded,
     InvalidInputs,
     DeadlineExceeded,
     Overloaded,

@@ -1,5 +1,6 @@
 /** The contract of what loads and runs models. Batching, admission and routing are not its business. */
 import { Context, type Effect, Schema, type Scope } from "effect"
+import type { Execution } from "../model/ModelConfig.ts"
 import type { Signature } from "../model/Signature.ts"
 import type { Tensors } from "../model/Tensor.ts"
 
@@ -71,11 +72,14 @@ export interface Placement {
   readonly instances?: number | undefined
   /** Threads that one operator of one instance may use. */
   readonly intraOpThreads?: number | undefined
-  /** A run that takes longer is ended, with the process it runs in. Default: 60 seconds. */
+  /** A run that takes longer is ended, with the process it runs in. Default: 60 seconds. Not kept to `inline`. */
   readonly runLimitMs?: number | undefined
+  readonly execution?: Execution | undefined
 }
 
 export interface LoadedModel {
+  /** Copies that run side by side. */
+  readonly instances: number
   /** Runs it can usefully hold at once: one at work and one staged behind it for each instance. */
   readonly concurrency: number
   /**
@@ -85,11 +89,20 @@ export interface LoadedModel {
    * because one lies on the path of every prediction.
    */
   readonly run: (members: ReadonlyArray<Tensors>, outputs: ReadonlyArray<string>) => Promise<RunResult>
+  /** Why it takes no runs at present: it crashed its runners again and again. */
+  readonly failure: RuntimeError | undefined
+  /**
+   * Memory that it takes, all instances together, in bytes: what its processes grew by, and no less than its weights.
+   * 0 when it can't be told.
+   */
+  readonly memoryBytes: () => Promise<number>
 }
 
 export class ModelRuntime extends Context.Service<
   ModelRuntime,
   {
+    /** What a load of an artifact of so many bytes is likely to take in memory, as far as can be told before. */
+    readonly estimateBytes: (size: number, placement: Placement) => number
     /**
      * Loads the artifact in `file` as often as the placement says. Closing the scope waits a little for its runs and
      * releases its memory.

@@ -1,19 +1,24 @@
 /**
  * Finds out, when a model is loaded, whether requests may be joined and how far it pays. Signatures promise what
- * models don't always keep, and batching makes some models slower; so it is tried, not believed. That warms
- * up a model whose requests may join.
+ * models don't always keep, and batching makes some models slower; so it is tried, not believed.
  */
 import { byteWidth } from "../model/Datatype.ts"
 import type { Dimension, Signature } from "../model/Signature.ts"
 import type { Tensors } from "../model/Tensor.ts"
-import type { BatchPolicy } from "./Batcher.ts"
 import { type LoadedModel, type RunResult, RuntimeError } from "./ModelRuntime.ts"
 import { outputsAgree } from "./outputsAgree.ts"
 import { isSplittable, splitRows } from "./splitRows.ts"
 import { syntheticInputs } from "./syntheticInputs.ts"
 
-/** Joins nothing. */
-const alone: BatchPolicy = { maxBatchSize: 1, maxDelayMs: 0 }
+export interface BatchProbe {
+  /** Joined rows come out as they do alone; undefined when that was not tried, because nobody would want it. */
+  readonly joins: boolean | undefined
+  /** Rows of one run, as far as more of them make a row cheaper. */
+  readonly worthwhile: number
+}
+
+const never: BatchProbe = { joins: false, worthwhile: 1 }
+const untried: BatchProbe = { joins: undefined, worthwhile: 1 }
 
 /**
  * For dimensions but the first that have no fixed size: one that resembles real requests, and one that fits where
@@ -142,38 +147,46 @@ const joinsFaithfully = async (
 }
 
 /**
- * The policy for a model that was just loaded. One that made-up inputs can't be tried on joins nothing. Rejects with
- * a `RuntimeError` when the model can't run at all for the time being.
+ * Tries a model that was just loaded. `wanted` is the operator's batch size: with more than 1 also a slow model is
+ * tried, and with 1 none. One that made-up inputs can't be tried on joins nothing. Rejects with a `RuntimeError` when
+ * the model can't run at all for the time being.
  */
-export const probeBatching = async (model: LoadedModel, signature: Signature): Promise<BatchPolicy> => {
+export const probeBatching = async (
+  model: LoadedModel,
+  signature: Signature,
+  wanted?: number,
+): Promise<BatchProbe> => {
+  if (!mayJoin(signature)) return never
+  if (wanted === 1) return untried
   try {
-    return await probe(model, signature)
+    return await probe(model, signature, wanted !== undefined)
   } catch (error) {
-    if (error instanceof RuntimeError && error.reason._tag === "RunTimedOut") return alone
+    if (error instanceof RuntimeError && error.reason._tag === "RunTimedOut") return never
     throw error
   }
 }
 
-const probe = async (model: LoadedModel, signature: Signature): Promise<BatchPolicy> => {
+const probe = async (model: LoadedModel, signature: Signature, isWanted: boolean): Promise<BatchProbe> => {
   const names = signature.outputs.map(({ name }) => name)
-  for (const innerSize of mayJoin(signature) ? innerSizes : []) {
+  for (const innerSize of innerSizes) {
     const one = syntheticInputs(signature, 1, innerSize)
     const other = syntheticInputs(signature, 2, innerSize)
     if (one === undefined || other === undefined) continue
     const first = await attempt(model, names, [one])
     if (first === undefined) continue
     // The first run of all also sets things up, so it tells only of models that are far too slow.
-    if (first.computeMs > budgetMs) return alone
+    if (first.computeMs > budgetMs && !isWanted) return untried
     const second = await attempt(model, names, [other])
-    if (second === undefined || second.computeMs > slowMs) return alone
+    const isSlow = second === undefined || second.computeMs > slowMs
+    if (second === undefined || (isSlow && !isWanted)) return untried
     const maxSize = Math.floor(maxBytes / (byteLength(one) + byteLength(first.outputs)))
     const rows = [
       { inputs: one, outputs: first.outputs },
       { inputs: other, outputs: second.outputs },
       { inputs: one, outputs: first.outputs },
     ]
-    if (maxSize < rows.length || !(await joinsFaithfully(model, names, rows))) return alone
-    return { maxBatchSize: await largestWorthwhile(model, names, one, maxSize), maxDelayMs: 0 }
+    if (maxSize < rows.length || !(await joinsFaithfully(model, names, rows))) return never
+    return { joins: true, worthwhile: isSlow ? 1 : await largestWorthwhile(model, names, one, maxSize) }
   }
-  return alone
+  return never
 }

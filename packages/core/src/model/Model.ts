@@ -1,5 +1,6 @@
 /** A named model: the stable address under which versions are served. */
 import { Schema } from "effect"
+import { ModelConfig } from "./ModelConfig.ts"
 import { AliasName, ModelName } from "./Names.ts"
 import { VersionNumber } from "./Version.ts"
 
@@ -32,5 +33,7 @@ export class Model extends Schema.Class<Model>("@modelforge/core/Model")({
   /** Highest number ever given to a version, whatever its state; null before the first. */
   latestVersion: Schema.NullOr(VersionNumber),
   aliases: Schema.Record(AliasName, VersionNumber),
+  /** What its operator said; empty when nothing. */
+  config: ModelConfig,
   state: ModelState,
 }) {}

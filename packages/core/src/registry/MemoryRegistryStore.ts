@@ -1,6 +1,7 @@
 /** `RegistryStore` in the memory of one process: volatile. For tests, examples and trying things out. */
 import { DateTime, Effect, Layer, Option } from "effect"
 import { Model } from "../model/Model.ts"
+import type { ModelConfig } from "../model/ModelConfig.ts"
 import type { AliasName, ModelName } from "../model/Names.ts"
 import type { Digest } from "../model/Version.ts"
 import { Version, VersionNumber } from "../model/Version.ts"
@@ -20,6 +21,7 @@ interface StoredModel {
   readonly name: ModelName
   readonly createdAt: DateTime.Utc
   about: Required<ModelChange>
+  config: ModelConfig
   updatedAt: DateTime.Utc
   /** Highest number ever given; 0 before the first. */
   lastVersion: number
@@ -39,6 +41,7 @@ const emptyModel = (name: ModelName, now: DateTime.Utc): StoredModel => ({
   name,
   createdAt: now,
   about: { description: "", tags: [], labels: {} },
+  config: {},
   updatedAt: now,
   lastVersion: 0,
   versions: new Map(),
@@ -55,6 +58,7 @@ const toModel = (stored: StoredModel) =>
     updatedAt: stored.updatedAt,
     latestVersion: stored.lastVersion === 0 ? null : VersionNumber.make(stored.lastVersion),
     aliases: Object.fromEntries(stored.aliases),
+    config: stored.config,
     state: isReady(stored) ? "ready" : "empty",
   })
 
@@ -65,6 +69,7 @@ const toRoutes = (stored: StoredModel) =>
   new Routes({
     model: stored.name,
     aliases: Object.fromEntries(stored.aliases),
+    config: stored.config,
     versions: newestFirst(stored),
   })
 
@@ -112,6 +117,14 @@ const make = () => {
       const stored = models.get(name)
       if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
       stored.about = { ...stored.about, ...fields }
+      stored.updatedAt = now
+      return toModel(stored)
+    }),
+    setConfig: Effect.fnUntraced(function* (name, config) {
+      const now = yield* DateTime.now
+      const stored = models.get(name)
+      if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
+      stored.config = config
       stored.updatedAt = now
       return toModel(stored)
     }),

@@ -2,6 +2,7 @@
 import { Context, Effect, Layer, Option, Stream } from "effect"
 import { ArtifactStore } from "../artifacts/ArtifactStore.ts"
 import type { Model, ModelDraft } from "../model/Model.ts"
+import type { ModelConfig } from "../model/ModelConfig.ts"
 import type { AliasName, ModelName } from "../model/Names.ts"
 import { type Digest, type Version, VersionNumber } from "../model/Version.ts"
 import { ModelNotFound, RegistryError, StoreUnavailable, VersionNotFound } from "./RegistryError.ts"
@@ -32,6 +33,11 @@ export class Registry extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Model>, RegistryError>
     /** Fails with `ModelNotFound`. */
     readonly updateModel: (name: ModelName, change: ModelChange) => Effect.Effect<Model, RegistryError>
+    /**
+     * Replaces how the model's versions are served; what is absent is the server's to choose. Takes effect on this
+     * server at once, without a gap in serving. Fails with `ModelNotFound`.
+     */
+    readonly configure: (name: ModelName, config: ModelConfig) => Effect.Effect<Model, RegistryError>
     /** Deletes a model and all its versions. Fails with `ModelNotFound`. */
     readonly deleteModel: (name: ModelName) => Effect.Effect<void, RegistryError>
     /** By number or alias. Fails with `ModelNotFound` or `VersionNotFound`. */
@@ -99,6 +105,7 @@ export class Registry extends Context.Service<
       models: store.listModels,
       createModel: (draft) => thenRefresh(draft.name, store.insertModel(draft)),
       updateModel: store.updateModel,
+      configure: (name, config) => thenRefresh(name, store.setConfig(name, config)),
       deleteModel: (name) => thenRefresh(name, store.deleteModel(name)),
       versions: Effect.fn("Registry.versions")(function* (name, window) {
         yield* model(name)

@@ -58,6 +58,14 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
       detail: `Version ${version} of model "${model}" is in use: move or delete its aliases first (${names})`,
     })
   }
+  /** It can't be loaded or unloaded in the state it is in. */
+  static notServable(model: string, version: number, state: string) {
+    return new VersionConflict({
+      model,
+      version,
+      detail: `Only a version that is ready can be loaded: version ${version} of model "${model}" is ${state}`,
+    })
+  }
   /** An alias was refused because of the state of the version. */
   static notReady(model: string, version: number, alias: string, state: string) {
     return new VersionConflict({

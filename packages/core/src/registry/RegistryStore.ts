@@ -1,6 +1,7 @@
 /** The storage contract of the registry: what a database adapter implements. */
 import { Context, type Effect, type Option, Schema } from "effect"
 import { Model, type ModelDraft, type ModelState } from "../model/Model.ts"
+import type { ModelConfig } from "../model/ModelConfig.ts"
 import { type AliasName, ModelName } from "../model/Names.ts"
 import { Signature } from "../model/Signature.ts"
 import { Digest, type ModelSummary, type Version, VersionNumber, VersionState } from "../model/Version.ts"
@@ -47,11 +48,13 @@ export type Verdict = { readonly state: "ready" } | { readonly state: "invalid";
 export class Routes extends Schema.Class<Routes>("@modelforge/core/registry/Routes")({
   model: ModelName,
   aliases: Model.fields.aliases,
+  config: Model.fields.config,
   /** Newest first. */
   versions: Schema.Array(
     Schema.Struct({
       version: VersionNumber,
       digest: Digest,
+      size: Schema.Int,
       state: VersionState,
       reason: Schema.NullOr(Schema.String),
       signature: Signature,
@@ -74,8 +77,10 @@ export class RegistryStore extends Context.Service<
       filter: ModelFilter,
       window: Window<ModelName>,
     ) => Effect.Effect<ReadonlyArray<Model>, RegistryError>
-    /** Sets `updatedAt`, which nothing else changes. Fails with `ModelNotFound`. */
+    /** Sets `updatedAt`, as `setConfig` does and nothing else. Fails with `ModelNotFound`. */
     readonly updateModel: (name: ModelName, change: ModelChange) => Effect.Effect<Model, RegistryError>
+    /** Replaces the whole config. Fails with `ModelNotFound`. */
+    readonly setConfig: (name: ModelName, config: ModelConfig) => Effect.Effect<Model, RegistryError>
     /** Deletes a model with its versions and aliases; one of the same name is a new model. Fails with `ModelNotFound`. */
     readonly deleteModel: (name: ModelName) => Effect.Effect<void, RegistryError>
 

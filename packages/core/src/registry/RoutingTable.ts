@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Layer, Option, Result, Semaphore } from "effect"
 import { InferenceError, VersionUnavailable } from "../inference/InferenceError.ts"
+import type { ModelConfig } from "../model/ModelConfig.ts"
 import { type ModelName, productionAlias } from "../model/Names.ts"
 import type { Signature } from "../model/Signature.ts"
 import type { Digest, VersionNumber } from "../model/Version.ts"
@@ -11,14 +12,32 @@ import { ModelNotFound, type RegistryError, VersionNotFound } from "./RegistryEr
 import { RegistryStore, type Routes } from "./RegistryStore.ts"
 import { untilItWorks } from "./untilItWorks.ts"
 
+/** Equal for the same bytes as the same version. */
+export const routeIdOf = ({ model, version, digest }: Pick<Route, "model" | "version" | "digest">): string =>
+  `${model}/${version}/${digest}`
+
 /** A version that can take a request. */
 export interface Route {
+  /** See `routeIdOf`. */
+  readonly id: string
   readonly model: ModelName
   readonly version: VersionNumber
   readonly digest: Digest
+  /** Bytes of the artifact. */
+  readonly size: number
   readonly signature: Signature
   /** Names of all outputs, in the signature's order: one array, so that equal requests are told by it. */
   readonly outputNames: ReadonlyArray<string>
+  /** How the model's versions are to be served. */
+  readonly config: ModelConfig
+}
+
+/** All that can take requests, as of one moment. */
+export interface Routed {
+  /** By `Route.id`. */
+  readonly routes: ReadonlyMap<string, Route>
+  /** Ids of those that an alias points at. */
+  readonly aliased: ReadonlySet<string>
 }
 
 /** The routes of one model in the shape lookups want. */
@@ -29,44 +48,46 @@ interface RoutedModel {
   readonly unavailable: ReadonlyMap<string, VersionUnavailable>
   /** Where requests without a version go: `production`, else the highest ready version. */
   readonly fallback: Route | undefined
-  /** Numbers of the versions that are ready, ascending. */
-  readonly ready: ReadonlyArray<VersionNumber>
+  /** Versions that are ready, ascending. */
+  readonly ready: ReadonlyArray<Route>
+  /** Ids of the routes that an alias points at. */
+  readonly aliased: ReadonlySet<string>
 }
 
 const index = (routes: Routes): RoutedModel => {
   const byRef = new Map<string, Route>()
   const unavailable = new Map<string, VersionUnavailable>()
+  const aliased = new Set<string>()
+  const { model, config } = routes
   const ready = routes.versions
     .filter((version) => version.state === "ready")
     .sort((a, b) => a.version - b.version)
-  for (const { version, digest, signature } of ready)
-    byRef.set(String(version), {
-      model: routes.model,
-      version,
-      digest,
-      signature,
-      outputNames: signature.outputs.map(({ name }) => name),
-    })
+    .map(
+      ({ version, digest, size, signature }): Route => ({
+        id: routeIdOf({ model, version, digest }),
+        model,
+        version,
+        digest,
+        size,
+        signature,
+        outputNames: signature.outputs.map(({ name }) => name),
+        config,
+      }),
+    )
+  for (const route of ready) byRef.set(String(route.version), route)
   for (const { version, state, reason } of routes.versions)
     if (state !== "ready")
-      unavailable.set(
-        String(version),
-        new VersionUnavailable({ model: routes.model, version, state, detail: reason }),
-      )
+      unavailable.set(String(version), new VersionUnavailable({ model, version, state, detail: reason }))
   for (const [alias, version] of Object.entries(routes.aliases)) {
     const route = byRef.get(String(version))
-    if (route !== undefined) byRef.set(alias, route)
+    if (route !== undefined) {
+      byRef.set(alias, route)
+      aliased.add(route.id)
+    }
     const why = unavailable.get(String(version))
     if (why !== undefined) unavailable.set(alias, why)
   }
-  const highest = ready.at(-1)
-  return {
-    model: routes.model,
-    byRef,
-    unavailable,
-    fallback: byRef.get(productionAlias) ?? (highest && byRef.get(String(highest.version))),
-    ready: ready.map(({ version }) => version),
-  }
+  return { model, byRef, unavailable, fallback: byRef.get(productionAlias) ?? ready.at(-1), ready, aliased }
 }
 
 export class RoutingTable extends Context.Service<
@@ -79,31 +100,38 @@ export class RoutingTable extends Context.Service<
     readonly resolve: (model: string, version?: string) => Result.Result<Route, InferenceError>
     /** Names of all models, ascending. */
     readonly models: () => ReadonlyArray<ModelName>
-    /** Numbers of the versions of `model` that are ready, ascending; undefined for an unknown model. */
-    readonly readyVersions: (model: string) => ReadonlyArray<VersionNumber> | undefined
+    /** The versions of `model` that are ready, ascending; undefined for an unknown model. */
+    readonly readyVersions: (model: string) => ReadonlyArray<Route> | undefined
     /**
      * Reads one model's routes again. When that fails the old routes stay, and it is tried again in the background
      * until it works.
      */
     readonly refresh: (model: ModelName) => Effect.Effect<void, RegistryError>
-    /** Calls back with the digests that are routed to, after every change. */
-    readonly onChange: (listener: (routed: ReadonlySet<Digest>) => void) => Effect.Effect<void>
+    /** Calls back at once and after every change. */
+    readonly onChange: (listener: (routed: Routed) => void) => Effect.Effect<void>
   }
 >()("@modelforge/core/registry/RoutingTable") {
   static readonly make = Effect.gen(function* () {
     const store = yield* RegistryStore
     const table = new Map<string, RoutedModel>()
-    const listeners: Array<(routed: ReadonlySet<Digest>) => void> = []
+    const listeners: Array<(routed: Routed) => void> = []
     // Two refreshes at once could leave the older answer in place.
     const oneAtATime = yield* Semaphore.make(1)
     const scope = yield* Effect.scope
 
     for (const routes of yield* store.listRoutes) table.set(routes.model, index(routes))
 
+    const routed = (): Routed => {
+      const models = [...table.values()]
+      return {
+        routes: new Map(models.flatMap(({ ready }) => ready.map((route) => [route.id, route] as const))),
+        aliased: new Set(models.flatMap(({ aliased }) => [...aliased])),
+      }
+    }
+
     const announce = () => {
-      const routed = new Set<Digest>()
-      for (const { byRef } of table.values()) for (const route of byRef.values()) routed.add(route.digest)
-      for (const listener of listeners) listener(routed)
+      const now = routed()
+      for (const listener of listeners) listener(now)
     }
 
     const read = Effect.fnUntraced(function* (model: ModelName) {
@@ -146,7 +174,11 @@ export class RoutingTable extends Context.Service<
       models: () => Array.from(table.values(), ({ model }) => model).sort(),
       readyVersions: (model) => table.get(model)?.ready,
       refresh,
-      onChange: (listener) => Effect.sync(() => void listeners.push(listener)),
+      onChange: (listener) =>
+        Effect.sync(() => {
+          listeners.push(listener)
+          listener(routed())
+        }),
     })
   })
 

@@ -155,9 +155,10 @@ export const aliasTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
       assert.deepStrictEqual(
         routes.versions.map((x) => ({ ...x })),
         (yield* store.listVersions(model, { limit: 10 })).map(
-          ({ version, digest, state, reason, signature }) => ({
+          ({ version, digest, size, state, reason, signature }) => ({
             version,
             digest,
+            size,
             state,
             reason,
             signature,

@@ -1,6 +1,7 @@
 /** What the contract of `RegistryStore` promises of models. */
 import { assert, type Vitest } from "@effect/vitest"
 import { DateTime, Effect, Option } from "effect"
+import type { ModelConfig } from "../model/ModelConfig.ts"
 import { ModelName } from "../model/Names.ts"
 import { RegistryStore } from "../registry/RegistryStore.ts"
 import {
@@ -198,6 +199,35 @@ export const modelTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
       yield* store.insertVersion(draftOf(before.name, { alias: production }))
       const after = yield* found(store.findModel(before.name))
       assert.isTrue(DateTime.Equivalence(after.updatedAt, cleared.updatedAt))
+    }),
+  )
+
+  it.effect("a config replaces the one before, for the model and its routes, and nothing else", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = yield* withVersions("config", 1)
+      const before = yield* found(store.findModel(model))
+      assert.deepStrictEqual(before.config, {})
+      const config: ModelConfig = {
+        batching: { maxBatchSize: 8, maxDelayMs: 2 },
+        queue: { maxDepth: 10, maxBytes: 2 ** 40, timeoutMs: 5000 },
+        runLimitMs: 100,
+        execution: "inline",
+        warmup: { runs: 2, inputs: { x: [[0.1, oddText, null, [true]]] } },
+      }
+      yield* Effect.sleep("2 millis")
+      const configured = yield* store.setConfig(model, config)
+      assert.deepStrictEqual(configured.config, config)
+      assert.isTrue(DateTime.isGreaterThan(configured.updatedAt, before.updatedAt))
+      assert.deepStrictEqual({ ...configured }, { ...before, config, updatedAt: configured.updatedAt })
+      assert.deepStrictEqual(yield* store.findModel(model), Option.some(configured))
+      assert.deepStrictEqual((yield* found(store.findRoutes(model))).config, config)
+      yield* store.setConfig(model, { instances: 2, intraOpThreads: 1 })
+      assert.deepStrictEqual((yield* found(store.findModel(model))).config, {
+        instances: 2,
+        intraOpThreads: 1,
+      })
+      yield* failsWith("ModelNotFound", store.setConfig(freshName("none"), config))
     }),
   )
 

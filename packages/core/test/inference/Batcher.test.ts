@@ -240,10 +240,10 @@ describe("times", () => {
   })
 })
 
-describe("idle", () => {
+describe("closing", () => {
   it("is at once when nobody waits", async () => {
     const { batcher } = openBatcher(1, 8)
-    await batcher.idle()
+    await batcher.close()
   })
 
   it("is when the last caller was answered or left, whatever still runs", async () => {
@@ -252,7 +252,7 @@ describe("idle", () => {
     const answered = submit(10)
     const left = batcher.submit(request({ x: rowsFrom(20) }, { signal: caller.signal })).catch(() => "left")
     let idle = false
-    const waiting = batcher.idle().then(() => {
+    const waiting = batcher.close().then(() => {
       idle = true
     })
     await pass()

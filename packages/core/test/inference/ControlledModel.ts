@@ -101,6 +101,9 @@ export class ControlledRun {
 }
 
 export class ControlledModel implements LoadedModel {
+  readonly instances = 1
+  failure: RuntimeError | undefined = undefined
+  readonly memoryBytes = () => Promise.resolve(0)
   readonly concurrency: number
   /** Every run there was. */
   readonly runs: Array<ControlledRun> = []

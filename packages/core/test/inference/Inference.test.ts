@@ -1,6 +1,7 @@
 import { getEventListeners } from "node:events"
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Layer, Result } from "effect"
+import { TestClock } from "effect/testing"
 import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
 import { ForgeConfig } from "../../src/ForgeConfig.ts"
 import { Inference } from "../../src/inference/Inference.ts"
@@ -134,6 +135,7 @@ it.effect("failures of the load and of the run are told apart", () =>
     runtime.load = () => Effect.fail(loadFailed("no"))
     assert.strictEqual((yield* failure(inference.run(route, { x }, [])))._tag, "LoadFailed")
     runtime.load = () => Effect.void
+    yield* TestClock.adjust("10 seconds")
     const bug = new Error("a bug")
     const failures: Array<Error> = []
     runtime.run = onlyOf(() => Promise.reject(failures.shift()))

@@ -1,93 +1,25 @@
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { ArtifactError, ArtifactNotFound, ArtifactStorageFailed } from "../../src/artifacts/ArtifactError.ts"
-import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
-import type { Batcher } from "../../src/inference/Batcher.ts"
-import { InferenceError } from "../../src/inference/InferenceError.ts"
-import { LoadedModels } from "../../src/inference/LoadedModels.ts"
-import { RunFailed, RunnerLost, type RunResult, RuntimeError } from "../../src/inference/ModelRuntime.ts"
-import { ModelName } from "../../src/model/Names.ts"
-import type { Tensor, Tensors } from "../../src/model/Tensor.ts"
-import { type Digest, VersionNumber } from "../../src/model/Version.ts"
-import { type Route, RoutingTable } from "../../src/registry/RoutingTable.ts"
-import { digestOf, FakeRuntime, loadFailed, runnerUnavailable, signature } from "../fakes.ts"
-
-const [a, b, missing, broken] = ["a", "b", "missing", "broken"].map(digestOf) as [
-  Digest,
-  Digest,
-  Digest,
-  Digest,
-]
-
-const routeTo = (digest: Digest): Route => ({
-  model: ModelName.make("digits"),
-  version: VersionNumber.make(1),
-  digest,
-  signature,
-  outputNames: signature.outputs.map(({ name }) => name),
-})
-
-const layerArtifacts = Layer.mock(ArtifactStore, {
-  file: (digest) => {
-    if (digest === missing)
-      return Effect.fail(new ArtifactError({ reason: new ArtifactNotFound({ digest }) }))
-    if (digest === broken)
-      return Effect.fail(
-        new ArtifactError({
-          reason: new ArtifactStorageFailed({ operation: "file", cause: new Error("/secret/path") }),
-        }),
-      )
-    return Effect.succeed(`/artifacts/${digest}`)
-  },
-})
-
-/** The models, what they run on, and what tells them which digests are routed to. */
-const open = Effect.gen(function* () {
-  const runtime = new FakeRuntime()
-  const listeners: Array<(routed: ReadonlySet<Digest>) => void> = []
-  const layerRouting = Layer.succeed(RoutingTable, {
-    resolve: () => assert.fail("not its business"),
-    models: () => [],
-    readyVersions: () => undefined,
-    refresh: () => Effect.void,
-    onChange: (listener) => Effect.sync(() => void listeners.push(listener)),
-  })
-  const scope = yield* Effect.acquireRelease(Scope.make(), (it) => Scope.close(it, Exit.void))
-  const context = yield* Layer.buildWithScope(
-    Layer.fresh(
-      LoadedModels.layer.pipe(Layer.provide(Layer.mergeAll(layerArtifacts, layerRouting, runtime.layer))),
-    ),
-    scope,
-  )
-  const models = yield* Effect.provideContext(LoadedModels, context)
-  return {
-    runtime,
-    models,
-    route: (...digests: ReadonlyArray<Digest>) => {
-      for (const listener of listeners) listener(new Set(digests))
-    },
-    close: Scope.close(scope, Exit.void),
-  }
-})
-
-const loaded = (models: LoadedModels["Service"], digest: Digest) =>
-  Effect.promise(async () => await models.get(routeTo(digest)))
-
-/** How a promise was rejected; fails the test when it was not. */
-const rejection = (promise: unknown): Effect.Effect<InferenceError> =>
-  Effect.promise(() =>
-    Promise.resolve(promise).then(
-      () => assert.fail("it was not rejected"),
-      (error: unknown) => {
-        assert.instanceOf(error, InferenceError)
-        return error
-      },
-    ),
-  )
+import { Deferred, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { RunFailed, RunnerLost, RuntimeError } from "../../src/inference/ModelRuntime.ts"
+import { loadFailed, runnerUnavailable } from "../fakes.ts"
+import {
+  a,
+  b,
+  broken,
+  loaded,
+  missing,
+  open,
+  rejection,
+  routeTo,
+  submit,
+  sums,
+  x,
+} from "./loadedModelsFixture.ts"
 
 it.effect("one load serves everyone who waits, and then stays", () =>
   Effect.gen(function* () {
-    const { runtime, models } = yield* open
+    const { runtime, models } = yield* open()
     const gate = yield* Deferred.make<void>()
     runtime.load = () => Deferred.await(gate)
     const waiting = [models.get(routeTo(a)), models.get(routeTo(a)), models.get(routeTo(a))]
@@ -102,7 +34,7 @@ it.effect("one load serves everyone who waits, and then stays", () =>
 
 it.effect("different artifacts load side by side", () =>
   Effect.gen(function* () {
-    const { runtime, models } = yield* open
+    const { runtime, models } = yield* open()
     const gate = yield* Deferred.make<void>()
     runtime.load = (digest) => (digest === a ? Deferred.await(gate) : Effect.void)
     const slow = models.get(routeTo(a))
@@ -112,9 +44,9 @@ it.effect("different artifacts load side by side", () =>
   }),
 )
 
-it.effect("a load that failed tells everyone why, and the next request tries again", () =>
+it.effect("a load that failed tells everyone why, and is tried again a little later", () =>
   Effect.gen(function* () {
-    const { runtime, models } = yield* open
+    const { runtime, models } = yield* open()
     const gate = yield* Deferred.make<void, RuntimeError>()
     runtime.load = () => Deferred.await(gate)
     const waiting = [models.get(routeTo(a)), models.get(routeTo(a))]
@@ -125,6 +57,13 @@ it.effect("a load that failed tells everyone why, and the next request tries aga
       assert.strictEqual(error.message, "The model could not be loaded: unknown operator")
     }
     runtime.load = () => Effect.void
+    assert.strictEqual((yield* rejection(models.get(routeTo(a)))).reason._tag, "LoadFailed")
+    assert.deepStrictEqual(models.serving(a), {
+      state: "failed",
+      reason: "The model could not be loaded: unknown operator",
+    })
+    assert.deepStrictEqual(runtime.loads, [a])
+    yield* TestClock.adjust("10 seconds")
     yield* loaded(models, a)
     assert.deepStrictEqual(runtime.loads, [a, a])
   }),
@@ -132,7 +71,7 @@ it.effect("a load that failed tells everyone why, and the next request tries aga
 
 it.effect("says why nothing could be loaded, and nothing of this machine", () =>
   Effect.gen(function* () {
-    const { runtime, models } = yield* open
+    const { runtime, models } = yield* open()
     assert.strictEqual(
       (yield* rejection(models.get(routeTo(missing)))).message,
       "The model could not be loaded: its artifact is missing",
@@ -159,7 +98,7 @@ it.effect("says why nothing could be loaded, and nothing of this machine", () =>
 
 it.effect("a model is released when nothing routes to it any more, and loads again when asked for", () =>
   Effect.gen(function* () {
-    const { runtime, models, route } = yield* open
+    const { runtime, models, route } = yield* open()
     yield* loaded(models, a)
     yield* loaded(models, b)
     route(a, b)
@@ -172,7 +111,7 @@ it.effect("a model is released when nothing routes to it any more, and loads aga
 
 it.effect("a model that lost its route while it was loading is released once it is loaded", () =>
   Effect.gen(function* () {
-    const { runtime, models, route } = yield* open
+    const { runtime, models, route } = yield* open()
     const gate = yield* Deferred.make<void>()
     runtime.load = (digest) => (digest === a ? Deferred.await(gate) : Effect.void)
     const waiting = models.get(routeTo(a))
@@ -187,7 +126,7 @@ it.effect("a model that lost its route while it was loading is released once it 
 
 it.effect("closing answers who waits, releases what is loaded, and refuses what comes after", () =>
   Effect.gen(function* () {
-    const { runtime, models, close } = yield* open
+    const { runtime, models, close } = yield* open()
     const interrupted = yield* Deferred.make<void>()
     runtime.load = (digest) =>
       digest === a
@@ -208,7 +147,7 @@ it.effect("closing answers who waits, releases what is loaded, and refuses what 
 
 it.effect("closing answers who waits before a load that can't be interrupted has ended", () =>
   Effect.gen(function* () {
-    const { runtime, models, close } = yield* open
+    const { runtime, models, close } = yield* open()
     const [begun, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
     runtime.load = () =>
       Effect.uninterruptible(Effect.andThen(Deferred.succeed(begun, undefined), Deferred.await(gate)))
@@ -223,7 +162,7 @@ it.effect("closing answers who waits before a load that can't be interrupted has
 
 it.effect("closing releases models side by side: one that is slow to end its runs holds up no other", () =>
   Effect.gen(function* () {
-    const { runtime, models, close } = yield* open
+    const { runtime, models, close } = yield* open()
     yield* loaded(models, a)
     yield* loaded(models, b)
     const both = yield* Deferred.make<void>()
@@ -237,7 +176,7 @@ it.effect("closing releases models side by side: one that is slow to end its run
 
 it.effect("a failure that nobody waits for any more is no unhandled rejection", () =>
   Effect.gen(function* () {
-    const { runtime, models, close } = yield* open
+    const { runtime, models, close } = yield* open()
     const unhandled: Array<unknown> = []
     const note = (reason: unknown) => unhandled.push(reason)
     process.on("unhandledRejection", note)
@@ -256,35 +195,9 @@ it.effect("a failure that nobody waits for any more is no unhandled rejection", 
   }),
 )
 
-/** Sums of rows, and their first elements; all that is joined is given in one run. */
-const sums = (members: ReadonlyArray<Tensors>): Promise<RunResult> => {
-  const y: Array<number> = []
-  const z: Array<bigint> = []
-  for (const { x } of members)
-    for (let at = 0; at < (x?.data.length ?? 0); at += 2) {
-      y.push(Number(x?.data[at]) + Number(x?.data[at + 1]))
-      z.push(BigInt(Math.floor(Number(x?.data[at]))))
-    }
-  const outputs: Tensors = {
-    y: { datatype: "FP32", shape: [y.length], data: Float32Array.from(y) },
-    z: { datatype: "INT64", shape: [z.length], data: BigInt64Array.from(z) },
-  }
-  // Joining pays: a run costs the same, however many rows it has.
-  return Promise.resolve({ outputs, queueMs: 0, computeMs: 1 })
-}
-
-const x = (...data: ReadonlyArray<number>): Tensor => ({
-  datatype: "FP32",
-  shape: [data.length / 2, 2],
-  data: Float32Array.from(data),
-})
-
-const submit = (batcher: Batcher, tensor: Tensor) =>
-  batcher.submit({ inputs: { x: tensor }, outputs: ["y"], priority: 0, signal: undefined, timeoutMs: 30_000 })
-
 it.effect("a model is warmed up before it takes requests, and joins as many as paid then", () =>
   Effect.gen(function* () {
-    const { runtime, models } = yield* open
+    const { runtime, models } = yield* open()
     const sizes: Array<number> = []
     runtime.run = (members) => {
       sizes.push(members.length)
@@ -309,7 +222,7 @@ it.effect("a model is warmed up before it takes requests, and joins as many as p
 
 it.effect("a model that can't be warmed up takes requests one by one", () =>
   Effect.gen(function* () {
-    const { runtime, models } = yield* open
+    const { runtime, models } = yield* open()
     runtime.run = () => Promise.reject(new RuntimeError({ reason: new RunFailed({ detail: "zeros" }) }))
     const batcher = yield* loaded(models, a)
     const sizes: Array<number> = []
@@ -324,7 +237,7 @@ it.effect("a model that can't be warmed up takes requests one by one", () =>
 
 it.effect("a runner that is lost while it is warmed up fails the load, and what it held is released", () =>
   Effect.gen(function* () {
-    const { runtime, models } = yield* open
+    const { runtime, models } = yield* open()
     runtime.run = () => Promise.reject(new RuntimeError({ reason: new RunnerLost({ detail: "crashed" }) }))
     const error = yield* rejection(models.get(routeTo(a)))
     assert.strictEqual(error.reason._tag, "RunnerLost")
@@ -342,7 +255,7 @@ it.effect("a runner that is lost while it is warmed up fails the load, and what 
 
 it.effect("a model that nothing routes to any more answers those who wait before it is released", () =>
   Effect.gen(function* () {
-    const { runtime, models, route } = yield* open
+    const { runtime, models, route } = yield* open()
     const batcher = yield* loaded(models, a)
     const held = Promise.withResolvers<void>()
     runtime.run = async (members) => {

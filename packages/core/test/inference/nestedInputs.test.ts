@@ -8,6 +8,9 @@ import type { Route } from "../../src/registry/RoutingTable.ts"
 import { digestOf } from "../fakes.ts"
 
 const route: Route = {
+  id: "digits/1",
+  size: 1,
+  config: {},
   model: ModelName.make("digits"),
   version: VersionNumber.make(1),
   digest: digestOf("model"),

@@ -68,14 +68,21 @@ const modelOf = ({ cost = () => 1, answer = faithful, failure = () => undefined 
     if (failed !== undefined) throw new RuntimeError({ reason: failed as RuntimeFailure["reason"] })
     return { outputs: answer(members), queueMs: 0, computeMs }
   }
-  return { runs, model: { concurrency: 2, run } satisfies LoadedModel }
+  const model: LoadedModel = {
+    instances: 1,
+    concurrency: 2,
+    failure: undefined,
+    run,
+    memoryBytes: () => Promise.resolve(0),
+  }
+  return { runs, model }
 }
 
 const limitOf = async (behaviour: Behaviour, signature = plain) => {
   const { model, runs } = modelOf(behaviour)
-  const { maxBatchSize, maxDelayMs } = await probeBatching(model, signature)
-  assert.strictEqual(maxDelayMs, 0)
-  return { maxBatchSize, runs }
+  const { joins, worthwhile } = await probeBatching(model, signature)
+  if (joins !== true) assert.strictEqual(worthwhile, 1)
+  return { maxBatchSize: worthwhile, runs }
 }
 
 const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((a, b) => a + b, 0)
@@ -226,6 +233,38 @@ describe("what it costs", () => {
     assert.strictEqual(Math.max(...wide.runs), 8)
     const huge = await limitOf({ answer }, shapes([["batch", 2 ** 23]]))
     assert.deepStrictEqual(huge, { maxBatchSize: 1, runs: [1, 1] })
+  })
+})
+
+describe("an operator's batch size", () => {
+  const tried = async (behaviour: Behaviour, wanted: number, signature = plain) => {
+    const { model, runs } = modelOf(behaviour)
+    return { ...(await probeBatching(model, signature, wanted)), runs }
+  }
+
+  it("of 1 spares the runs", async () => {
+    assert.deepStrictEqual(await tried({}, 1), { joins: undefined, worthwhile: 1, runs: [] })
+  })
+
+  it("has also a slow model tried, but not measured", async () => {
+    assert.deepStrictEqual(await tried({ cost: () => 60 }, 4), {
+      joins: true,
+      worthwhile: 1,
+      runs: [1, 1, 3],
+    })
+    assert.deepStrictEqual(await tried({ cost: () => 2000 }, 4), {
+      joins: true,
+      worthwhile: 1,
+      runs: [1, 1, 3],
+    })
+    const { model } = modelOf({ cost: () => 60 })
+    assert.strictEqual((await probeBatching(model, plain)).joins, undefined)
+  })
+
+  it("does not make a model join that mixes rows, or has nothing to join by", async () => {
+    const answer: Behaviour["answer"] = (members) => ({ y0: toTensor(rowsOf(members).slice(0, 1)) })
+    assert.strictEqual((await tried({ answer }, 4)).joins, false)
+    assert.strictEqual((await tried({}, 4, shapes([[1, 2]]))).joins, false)
   })
 })
 

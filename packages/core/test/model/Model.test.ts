@@ -36,6 +36,7 @@ it("a model goes through JSON and comes back", () => {
     updatedAt: "2026-11-23T11:00:00.000Z",
     latestVersion: null,
     aliases: { production: 1 },
+    config: { batching: { maxBatchSize: 8 } },
     state: "ready",
   }
   const model = Schema.decodeUnknownSync(Model)(wire)

@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Option, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { AliasName, ModelName } from "../../src/model/Names.ts"
-import type { Digest, VersionNumber, VersionState } from "../../src/model/Version.ts"
+import type { VersionNumber, VersionState } from "../../src/model/Version.ts"
 import { RegistryStore, Routes } from "../../src/registry/RegistryStore.ts"
 import { RoutingTable } from "../../src/registry/RoutingTable.ts"
 import { digestOf, Outage, signature, storeDown } from "../fakes.ts"
@@ -19,6 +19,7 @@ interface Draft {
 const routes = (model: ModelName, { versions, aliases = {}, reason }: Draft) =>
   Routes.make({
     model,
+    config: { runLimitMs: 5 },
     aliases: Object.fromEntries(
       Object.entries(aliases).map(([alias, version]) => [AliasName.make(alias), version as VersionNumber]),
     ),
@@ -26,6 +27,7 @@ const routes = (model: ModelName, { versions, aliases = {}, reason }: Draft) =>
       .map(([version, state]) => ({
         version: Number(version) as VersionNumber,
         digest: digestOf(`${model} ${version}`),
+        size: 100,
         state,
         reason: state === "invalid" ? (reason ?? "broken") : null,
         signature,
@@ -63,6 +65,9 @@ it.effect("a route names the version, its bytes and its signature", () =>
   Effect.gen(function* () {
     const { table } = yield* open([digits, { versions: { 1: "ready" } }])
     assert.deepStrictEqual(Result.getOrThrow(table.resolve("digits")), {
+      id: `digits/1/${digestOf("digits 1")}`,
+      size: 100,
+      config: { runLimitMs: 5 },
       model: digits,
       version: 1 as VersionNumber,
       digest: digestOf("digits 1"),
@@ -134,7 +139,10 @@ it.effect("lists models by name and the ready versions of each", () =>
       [digits, { versions: { 2: "ready", 10: "ready", 3: "invalid" } }],
     )
     assert.deepStrictEqual(table.models(), [digits, letters])
-    assert.deepStrictEqual(table.readyVersions("digits"), [2, 10] as ReadonlyArray<number>)
+    assert.deepStrictEqual(
+      table.readyVersions("digits")?.map(({ version }) => version),
+      [2, 10] as ReadonlyArray<number>,
+    )
     assert.deepStrictEqual(table.readyVersions("letters"), [])
     assert.isUndefined(table.readyVersions("numbers"))
     stored.delete(digits)
@@ -144,21 +152,27 @@ it.effect("lists models by name and the ready versions of each", () =>
   }),
 )
 
-it.effect("after every change listeners hear of all digests that are routed to", () =>
+it.effect("at once and after every change listeners hear of all that can take requests", () =>
   Effect.gen(function* () {
     const { table, stored, change } = yield* open(
-      [digits, { versions: { 1: "ready", 2: "invalid" } }],
+      [digits, { versions: { 1: "ready", 2: "invalid" }, aliases: { old: 1, bad: 2 } }],
       [letters, { versions: { 1: "ready" } }],
     )
-    const heard: Array<ReadonlySet<Digest>> = []
-    yield* table.onChange((routed) => heard.push(routed))
+    const heard: Array<{ readonly routes: ReadonlyArray<string>; readonly aliased: ReadonlyArray<string> }> =
+      []
+    const short = (id: string) => id.split("/").slice(0, 2).join("/")
+    yield* table.onChange(({ routes, aliased }) => {
+      for (const [id, route] of routes) assert.strictEqual(route.id, id)
+      heard.push({ routes: [...routes.keys()].map(short), aliased: [...aliased].map(short) })
+    })
     change(digits, { versions: { 1: "ready", 2: "ready" } })
     yield* table.refresh(digits)
     stored.delete(letters)
     yield* table.refresh(letters)
     assert.deepStrictEqual(heard, [
-      new Set(["digits 1", "digits 2", "letters 1"].map(digestOf)),
-      new Set(["digits 1", "digits 2"].map(digestOf)),
+      { routes: ["digits/1", "letters/1"], aliased: ["digits/1"] },
+      { routes: ["digits/1", "digits/2", "letters/1"], aliased: [] },
+      { routes: ["digits/1", "digits/2"], aliased: [] },
     ])
   }),
 )

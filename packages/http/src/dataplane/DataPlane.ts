@@ -228,7 +228,11 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
         const refusal =
           Result.isFailure(known) && known.failure.reason._tag === "ModelNotFound"
             ? Result.fail(known.failure)
-            : admission.reserve(model, Number(first(headers["content-length"]) ?? unknownBodyBytes))
+            : admission.reserve(
+                model,
+                Number(first(headers["content-length"]) ?? unknownBodyBytes),
+                Result.isSuccess(known) ? known.success.config.queue : undefined,
+              )
         return Result.mapError(refusal, ({ reason }) =>
           render(
             kind,

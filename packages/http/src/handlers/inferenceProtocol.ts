@@ -4,6 +4,7 @@ import {
   type Dimension,
   Inference,
   type InferenceError,
+  LoadedModels,
   type Route,
   RoutingTable,
   type TensorSpec,
@@ -14,6 +15,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { ServerReadiness } from "../ServerReadiness.ts"
 import { ServerVersion } from "../ServerVersion.ts"
 import { serveDataPlane } from "./dataPlaneRoute.ts"
+import { makeRepository, readinessOf } from "./repository.ts"
 
 /** V2 has one word for every dimension without a fixed size. */
 const dimension = (size: Dimension): number => (typeof size === "number" ? size : -1)
@@ -35,6 +37,8 @@ export const layerInferenceProtocol = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const inference = yield* Inference
     const routing = yield* RoutingTable
+    const loaded = yield* LoadedModels
+    const repository = yield* makeRepository
     const readiness = yield* ServerReadiness
     const version = yield* ServerVersion
     const serve = yield* serveDataPlane
@@ -51,14 +55,29 @@ export const layerInferenceProtocol = HttpApiBuilder.group(
       answer(model, version, (route) => ({
         name: route.model,
         versions:
-          version === undefined ? (routing.readyVersions(model) ?? []).map(String) : [String(route.version)],
+          version === undefined
+            ? (routing.readyVersions(model) ?? []).map((ready) => String(ready.version))
+            : [String(route.version)],
         platform: "onnx_onnxv1",
         inputs: route.signature.inputs.map(tensorMetadata),
         outputs: route.signature.outputs.map(tensorMetadata),
       }))
 
     const ready = (model: string, version?: string) =>
-      answer(model, version, (route) => ({ name: route.model, ready: true }))
+      Effect.sync(() =>
+        Result.match(inference.route(model, version), {
+          onFailure: failure,
+          onSuccess: ({ id, model: name }) => {
+            const { state, reason } = readinessOf(loaded.serving(id))
+            return state === "READY"
+              ? HttpServerResponse.jsonUnsafe({ name, ready: true })
+              : HttpServerResponse.jsonUnsafe(
+                  { error: `Model "${name}" is not ready: ${reason === "" ? state.toLowerCase() : reason}` },
+                  { status: 503 },
+                )
+          },
+        }),
+      )
 
     return handlers
       .handle("server", () => Effect.succeed({ name: "modelforge", version, extensions: [] }))
@@ -72,6 +91,9 @@ export const layerInferenceProtocol = HttpApiBuilder.group(
       .handleRaw("version", ({ params }) => metadata(params.model, params.version))
       .handleRaw("modelReady", ({ params }) => ready(params.model))
       .handleRaw("versionReady", ({ params }) => ready(params.model, params.version))
+      .handleRaw("repositoryIndex", ({ request }) => Effect.orDie(repository.index(request)))
+      .handleRaw("repositoryLoad", ({ params }) => repository.load(params.model))
+      .handleRaw("repositoryUnload", ({ params }) => repository.unload(params.model))
       .handleRaw("infer", ({ params, request }) =>
         serve({ kind: "infer", model: params.model, version: undefined }, request),
       )

@@ -6,7 +6,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { pageOf, windowOf } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 
-const resource = (model: Model) => ({ ...model, traffic: null, config: {} })
+const resource = (model: Model) => ({ ...model, traffic: null })
 
 export const layerModels = HttpApiBuilder.group(
   ForgeApi,
@@ -36,6 +36,18 @@ export const layerModels = HttpApiBuilder.group(
         ),
       remove: ({ params }) =>
         modelName(params.model).pipe(Effect.flatMap(registry.deleteModel), answering("ModelNotFound")),
+      config: ({ params }) =>
+        modelName(params.model).pipe(
+          Effect.flatMap(registry.model),
+          Effect.map(({ config }) => config),
+          answering("ModelNotFound"),
+        ),
+      configure: ({ params, payload }) =>
+        modelName(params.model).pipe(
+          Effect.flatMap((name) => registry.configure(name, payload)),
+          Effect.map(({ config }) => config),
+          answering("ModelNotFound"),
+        ),
       setAlias: Effect.fnUntraced(
         function* ({ params: { model, alias }, payload: { version } }) {
           yield* registry.setAlias(yield* modelName(model), alias, version)

@@ -1,7 +1,20 @@
 /** Handlers of versions: translate, nothing else. */
-import { ForgeApi } from "@modelforge/api"
-import { type Download, Registry, Uploads, VersionNumber } from "@modelforge/core"
-import { Effect, Option, Sink, Stream } from "effect"
+import { ForgeApi, UnavailableProblem } from "@modelforge/api"
+import {
+  type Download,
+  type InferenceError,
+  LoadedModels,
+  Registry,
+  RegistryError,
+  type Route,
+  RoutingTable,
+  routeIdOf,
+  Uploads,
+  type Version,
+  VersionConflict,
+  VersionNumber,
+} from "@modelforge/core"
+import { Effect, Option, Result, Sink, Stream } from "effect"
 import { HttpIncomingMessage, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { pageOf, windowOf } from "./cursor.ts"
@@ -26,6 +39,36 @@ export const layerVersions = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const registry = yield* Registry
     const uploads = yield* Uploads
+    const routing = yield* RoutingTable
+    const loaded = yield* LoadedModels
+
+    const resource = (version: Version) => ({ ...version, serving: loaded.serving(routeIdOf(version)) })
+
+    /** A version that can be in memory, and where it is found there. */
+    const servable = Effect.fnUntraced(function* (params: {
+      readonly model: string
+      readonly version: string
+    }) {
+      const version = yield* registry.version(yield* modelName(params.model), params.version)
+      const { model, state } = version
+      const route = Result.getOrUndefined(routing.resolve(model, String(version.version)))
+      if (state !== "ready" || route === undefined)
+        return yield* new RegistryError({
+          reason: VersionConflict.notServable(model, version.version, state),
+        })
+      return { version, route }
+    })
+
+    const change = (work: (route: Route) => Effect.Effect<void, InferenceError>) =>
+      Effect.fnUntraced(
+        function* ({ params }: { readonly params: { readonly model: string; readonly version: string } }) {
+          const { version, route } = yield* servable(params)
+          yield* Effect.mapError(work(route), ({ message }) => new UnavailableProblem({ detail: message }))
+          return resource(version)
+        },
+        answering("ModelNotFound", "VersionNotFound", "VersionConflict"),
+      )
+
     return handlers
       .handleRaw(
         "upload",
@@ -33,7 +76,7 @@ export const layerVersions = HttpApiBuilder.group(
           function* ({ params, query, headers, request }) {
             const model = yield* modelName(params.model)
             const expectedDigest = yield* announcedDigest(headers["content-digest"])
-            return yield* uploads.receive({
+            const version = yield* uploads.receive({
               model,
               bytes: yield* uploadBody(request),
               expectedDigest,
@@ -41,6 +84,7 @@ export const layerVersions = HttpApiBuilder.group(
               alias: query.alias,
               description: query.description,
             })
+            return resource(version)
           },
           // The upload has its own limit, and its body is never held.
           Effect.provideService(HttpIncomingMessage.MaxBodySize, undefined),
@@ -61,18 +105,22 @@ export const layerVersions = HttpApiBuilder.group(
             ...window,
             limit: window.limit + 1,
           })
-          return pageOf(versions, window.limit, ({ version }) => version)
+          return pageOf(versions.map(resource), window.limit, ({ version }) => version)
         }, answering("ModelNotFound")),
         get: ({ params }) =>
           modelName(params.model).pipe(
             Effect.flatMap((model) => registry.version(model, params.version)),
+            Effect.map(resource),
             answering("ModelNotFound", "VersionNotFound"),
           ),
         update: ({ params, payload }) =>
           modelName(params.model).pipe(
             Effect.flatMap((model) => registry.describeVersion(model, params.version, payload.description)),
+            Effect.map(resource),
             answering("ModelNotFound", "VersionNotFound"),
           ),
+        load: change(loaded.load),
+        unload: change(loaded.unload),
         remove: ({ params }) =>
           modelName(params.model).pipe(
             Effect.flatMap((model) => registry.deleteVersion(model, params.version)),

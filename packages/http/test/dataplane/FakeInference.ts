@@ -6,6 +6,7 @@ import {
   Inference,
   InferenceError,
   InvalidInputs,
+  type ModelConfig,
   ModelName,
   type Prediction,
   type Settings,
@@ -25,6 +26,7 @@ export type Reason = InferenceError["reason"]
 
 export class FakeInference {
   signature: Signature = signature
+  config: ModelConfig = {}
   /** Why there is no route. */
   noRoute: Reason | undefined
   /** What a run gives; by default its inputs, named as the outputs. */
@@ -48,6 +50,9 @@ export class FakeInference {
       this.routed.push(version === undefined ? model : `${model}/${version}`)
       return this.noRoute === undefined
         ? Result.succeed({
+            id: "digits/3",
+            size: 1,
+            config: this.config,
             model: ModelName.make("digits"),
             version: VersionNumber.make(3),
             digest: Digest.make("0".repeat(64)),

@@ -43,8 +43,10 @@ describe("an upload", () => {
       const made = yield* call(`${create}&description=first%20try&alias=production`, upload(content))
       assert.strictEqual(made.status, 201, made.text)
       assert.strictEqual(made.headers.get("content-type"), "application/json")
-      const { createdAt, ...version } = body(made)
+      const { createdAt, serving, ...version } = body(made)
       assert.match(String(createdAt), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+      // The alias has it loaded ahead.
+      assert.notInclude(["unloaded", "failed"], (serving as { state: string }).state)
       assert.deepStrictEqual(version, {
         model: "digits",
         version: 1,

@@ -13,8 +13,20 @@ const codeOf = (cause: unknown): number =>
  * Serves one request after another, because ONNX Runtime holds its thread anyway, until the host leaves. Rejects when
  * the host speaks nonsense: both are of one build, so nothing that follows would make sense either.
  */
-export const serveRunner = async (connection: Connection, openSession: OpenSession): Promise<void> => {
+export const serveRunner = async (
+  connection: Connection,
+  openSession: OpenSession,
+  residentBytes: () => number = process.memoryUsage.rss,
+): Promise<void> => {
   const sessions = new Map<number, Session>()
+  const startBytes = residentBytes()
+
+  /** Memory that no session accounts for: the runtime's own, and what those released did not give back. */
+  const excessBytes = (): number => {
+    let excess = residentBytes() - startBytes
+    for (const session of sessions.values()) excess -= session.grownBytes()
+    return Math.max(0, excess)
+  }
 
   const load = async (id: number, payload: PayloadReader): Promise<OutgoingFrame> => {
     const handle = payload.uint()
@@ -45,7 +57,12 @@ export const serveRunner = async (connection: Connection, openSession: OpenSessi
     const session = sessions.get(handle)
     sessions.delete(handle)
     await session?.release()
-    return new PayloadWriter().frame(frameKind.released, id)
+    return new PayloadWriter().double(excessBytes()).frame(frameKind.released, id)
+  }
+
+  const measure = (id: number, payload: PayloadReader): OutgoingFrame => {
+    const bytes = sessions.get(payload.uint())?.grownBytes() ?? 0
+    return new PayloadWriter().double(bytes).frame(frameKind.measured, id)
   }
 
   const answer = async ({ kind, id, payload }: IncomingFrame): Promise<OutgoingFrame> => {
@@ -55,6 +72,7 @@ export const serveRunner = async (connection: Connection, openSession: OpenSessi
       if (kind === frameKind.rehearse) return await run(id, reader, false)
       if (kind === frameKind.load) return await load(id, reader)
       if (kind === frameKind.release) return await release(id, reader)
+      if (kind === frameKind.measure) return measure(id, reader)
     } catch (cause) {
       if (cause instanceof ProtocolError) throw cause
       const detail = cause instanceof Error ? cause.message : String(cause)

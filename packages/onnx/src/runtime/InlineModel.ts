@@ -17,16 +17,24 @@ import { monotonicMs } from "../wire/monotonicMs.ts"
 import { SerialQueue } from "./SerialQueue.ts"
 
 class InlineModel implements LoadedModel {
+  readonly instances = 1
+  /** Nothing watches it: a crash takes this process along. */
+  readonly failure = undefined
   readonly #session: Session
+  readonly #size: number
   readonly #queue: SerialQueue
   #closed = false
   /** A run holds the only thread, so what arrives meanwhile is better kept together than staged. */
   readonly concurrency = 1
 
-  constructor(session: Session, queue: SerialQueue) {
+  constructor(session: Session, size: number, queue: SerialQueue) {
     this.#session = session
+    this.#size = size
     this.#queue = queue
   }
+
+  readonly memoryBytes = (): Promise<number> =>
+    Promise.resolve(Math.max(this.#session.grownBytes(), this.#size))
 
   readonly run = (members: ReadonlyArray<Tensors>, outputs: ReadonlyArray<string>): Promise<RunResult> =>
     new Promise((resolve, reject) => {
@@ -73,13 +81,17 @@ const loadFailed = (cause: unknown): RuntimeError =>
 /** The `load` of a runtime whose models share this thread, one run after another, each with one instance. */
 export const loader = (
   options: SessionOptions,
-): ((file: string, placement?: Placement) => Effect.Effect<LoadedModel, RuntimeError, Scope.Scope>) => {
+): ((
+  file: string,
+  size: number,
+  placement: Placement,
+) => Effect.Effect<LoadedModel, RuntimeError, Scope.Scope>) => {
   const queue = new SerialQueue()
-  return Effect.fn("ModelRuntime.load")(function* (file: string, placement: Placement = {}) {
+  return Effect.fnUntraced(function* (file, size, placement) {
     const intraOpThreads = placement.intraOpThreads ?? options.intraOpThreads
     return yield* Effect.acquireRelease(
       Effect.tryPromise({ try: () => openSession(file, { intraOpThreads }), catch: loadFailed }).pipe(
-        Effect.map((session) => new InlineModel(session, queue)),
+        Effect.map((session) => new InlineModel(session, size, queue)),
       ),
       (model) => Effect.promise(() => model.close()),
     )

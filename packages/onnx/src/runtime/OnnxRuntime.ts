@@ -1,7 +1,7 @@
 /** Runs models with onnxruntime-node: in runner processes, or in this one. */
 import { stat } from "node:fs/promises"
 import { availableParallelism } from "node:os"
-import { ModelRuntime, type Placement } from "@modelforge/core"
+import { type Execution, ModelRuntime, type Placement } from "@modelforge/core"
 import { Effect, Layer } from "effect"
 import * as InlineModel from "./InlineModel.ts"
 import { planOf } from "./placement.ts"
@@ -19,10 +19,9 @@ export interface ProcessOptions extends RunnerProcessOptions, WatchOptions {
   readonly trial?: Trial.TrialOptions
 }
 
-export interface InlineOptions extends RunnerProcessOptions {
-  /** Threads that one operator of a model may use, unless its placement says. Default: as many as the machine runs at once. */
+export interface InlineOptions extends ProcessOptions {
+  /** Threads that one operator of a model in this process may use, unless its placement says. Default: as many as the machine runs at once. */
   readonly intraOpThreads?: number
-  readonly trial?: Trial.TrialOptions
 }
 
 const defaultRunLimitMs = 60_000
@@ -36,6 +35,43 @@ const sizeOf = (file: string): Effect.Effect<number> =>
     ),
   )
 
+const make = Effect.fnUntraced(function* (execution: Execution, options: InlineOptions) {
+  const cores = availableParallelism()
+  const runners = Math.max(1, options.runners ?? cores)
+  const pool = yield* RunnerPool.make(runners, options)
+  const loadInline = InlineModel.loader({ intraOpThreads: options.intraOpThreads ?? cores })
+  const isInline = (placement: Placement) => (placement.execution ?? execution) === "inline"
+
+  const loadRemote = Effect.fnUntraced(function* (file: string, size: number, placement: Placement) {
+    const plan = planOf(placement, size, { runners, cores })
+    const model = yield* Effect.acquireRelease(
+      Effect.sync(
+        () =>
+          new RemoteModel(pool, {
+            ...plan,
+            file,
+            size,
+            runLimitMs: placement.runLimitMs ?? defaultRunLimitMs,
+            quarantine: options.quarantine ?? {},
+          }),
+      ),
+      (model) => Effect.promise(() => model.close()),
+    )
+    yield* model.load
+    return model
+  })
+
+  return ModelRuntime.of({
+    estimateBytes: (size, placement) =>
+      isInline(placement) ? size : size * planOf(placement, size, { runners, cores }).instances,
+    load: Effect.fn("ModelRuntime.load")(function* (file: string, placement: Placement = {}) {
+      const load = isInline(placement) ? loadInline : loadRemote
+      return yield* load(file, yield* sizeOf(file), placement)
+    }),
+    trial: Trial.make(options.trial ?? {}, options),
+  })
+})
+
 /**
  * Models run in a pool of supervised processes, each started with the first model that is placed on it. Without a
  * placement, a model of up to 256 MiB has one instance of one thread on every runner, a larger one a single instance
@@ -43,46 +79,14 @@ const sizeOf = (file: string): Effect.Effect<number> =>
  * instances meanwhile, and is loaded again with its next run.
  */
 export const layerProcess = (options: ProcessOptions = {}): Layer.Layer<ModelRuntime> =>
-  Layer.effect(
-    ModelRuntime,
-    Effect.gen(function* () {
-      const cores = availableParallelism()
-      const runners = Math.max(1, options.runners ?? cores)
-      const pool = yield* RunnerPool.make(runners, options)
-      return ModelRuntime.of({
-        load: Effect.fn("ModelRuntime.load")(function* (file: string, placement: Placement = {}) {
-          const plan = planOf(placement, yield* sizeOf(file), { runners, cores })
-          const model = yield* Effect.acquireRelease(
-            Effect.sync(
-              () =>
-                new RemoteModel(pool, {
-                  ...plan,
-                  file,
-                  runLimitMs: placement.runLimitMs ?? defaultRunLimitMs,
-                  quarantine: options.quarantine ?? {},
-                }),
-            ),
-            (model) => Effect.promise(() => model.close()),
-          )
-          yield* model.load
-          return model
-        }),
-        trial: Trial.make(options.trial ?? {}, options),
-      })
-    }),
-  )
+  Layer.effect(ModelRuntime, make("process", options))
 
 /**
- * Models run in this process: the fastest for tiny models, but every run holds up the event loop, nothing can end a
- * run, and a crash of the runtime ends the process. Trials have a process of their own all the same.
+ * Models run in this process unless their placement says otherwise: the fastest for tiny models, but every run holds up
+ * the event loop, nothing can end a run, and a crash of the runtime ends the process. Trials have a process of their
+ * own all the same.
  */
 export const layerInlineWith = (options: InlineOptions): Layer.Layer<ModelRuntime> =>
-  Layer.effect(
-    ModelRuntime,
-    Effect.sync(() => {
-      const load = InlineModel.loader({ intraOpThreads: options.intraOpThreads ?? availableParallelism() })
-      return ModelRuntime.of({ load, trial: Trial.make(options.trial ?? {}, options) })
-    }),
-  )
+  Layer.effect(ModelRuntime, make("inline", options))
 
 export const layerInline: Layer.Layer<ModelRuntime> = layerInlineWith({})

@@ -13,6 +13,8 @@ const closeWaitMs = 500
 
 export interface RemoteModelOptions {
   readonly file: string
+  /** Bytes of the file. */
+  readonly size: number
   readonly instances: number
   readonly intraOpThreads: number
   readonly runLimitMs: number
@@ -30,7 +32,9 @@ interface Run {
 }
 
 export class RemoteModel implements LoadedModel {
+  readonly instances: number
   readonly #pool: RunnerPool
+  readonly #size: number
   readonly #runLimitMs: number
   readonly #quarantine: Quarantine
   readonly #seats: ReadonlyArray<Seat>
@@ -44,7 +48,9 @@ export class RemoteModel implements LoadedModel {
   #drained: (() => void) | undefined
 
   constructor(pool: RunnerPool, options: RemoteModelOptions) {
+    this.instances = options.instances
     this.#pool = pool
+    this.#size = options.size
     this.#runLimitMs = options.runLimitMs
     this.#quarantine = new Quarantine(options.quarantine, monotonicMs)
     const seatOptions = { ...options, quarantine: this.#quarantine }
@@ -55,6 +61,16 @@ export class RemoteModel implements LoadedModel {
     let alive = 0
     for (const seat of this.#seats) if (seat.alive) alive++
     return 2 * Math.max(1, alive)
+  }
+
+  get failure(): RuntimeError | undefined {
+    return this.#quarantine.error
+  }
+
+  /** Weights that lie in memory which the runner had already are counted all the same. */
+  readonly memoryBytes = async (): Promise<number> => {
+    const grown = await Promise.all(this.#seats.map((seat) => seat.memoryBytes()))
+    return grown.reduce((sum, bytes) => sum + Math.max(bytes, this.#size), 0)
   }
 
   /** The first load, of all instances. */

@@ -66,6 +66,7 @@ export class RunnerLink {
   #nextId = 1
   #nextHandle = 1
   #gone: string | undefined
+  #retiring = false
   /** Since when the first of the requests is the first. */
   #workingSince = 0
   #sentence: { readonly id: number; readonly verdict: RuntimeError } | undefined
@@ -95,7 +96,7 @@ export class RunnerLink {
 
   /** It can be sent requests. */
   get alive(): boolean {
-    return this.#gone === undefined && this.#sentence === undefined
+    return this.#gone === undefined && this.#sentence === undefined && !this.#retiring
   }
 
   /** Requests that wait for an answer. */
@@ -204,17 +205,39 @@ export class RunnerLink {
     })
   }
 
-  /** Gives the model's memory back, after the runs that were sent before. Resolves also if the runner is gone. */
-  release(handle: number): Promise<void> {
+  /**
+   * Gives the model's memory back, after the runs that were sent before. Resolves with the bytes that the runner holds
+   * for no model; with 0 also if it is gone.
+   */
+  release(handle: number): Promise<number> {
+    return this.#ask(frameKind.release, handle)
+  }
+
+  /** What the model takes in memory, in bytes; 0 if the runner is gone. */
+  measure(handle: number): Promise<number> {
+    return this.#ask(frameKind.measure, handle)
+  }
+
+  #ask(kind: number, handle: number): Promise<number> {
     return new Promise((resolve) => {
-      this.#send(frameKind.release, new PayloadWriter().uint(handle), {
-        answered: () => resolve(),
-        failed: () => resolve(),
-        lost: () => resolve(),
+      this.#send(kind, new PayloadWriter().uint(handle), {
+        answered: (payload) => resolve(payload.double()),
+        failed: () => resolve(0),
+        lost: () => resolve(0),
         handle: undefined,
         run: undefined,
       })
     })
+  }
+
+  /** Nothing new is sent to the runner, and once all is answered the connection is ended, at which it leaves. */
+  retire(): void {
+    this.#retiring = true
+    this.#endIfRetired()
+  }
+
+  #endIfRetired(): void {
+    if (this.#retiring && this.pending === 0) this.#stream.end()
   }
 
   /** The runner is gone: everything that waits is told why. */
@@ -268,6 +291,7 @@ export class RunnerLink {
     // Last, so that a request whose answer can't be read still waits, and is told when the link is closed.
     this.#pending.delete(id)
     this.#workingSince = monotonicMs()
+    this.#endIfRetired()
   }
 }
 

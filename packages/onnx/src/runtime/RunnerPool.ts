@@ -13,7 +13,15 @@ export interface PoolRunner {
   readonly isStuck: (now: number) => boolean
   /** The process, or the next one. Rejects with a `RuntimeError`. */
   readonly acquire: () => Promise<RunnerProcess>
+  /** Says, when a session was released, how many bytes the process holds for none. One that holds many is replaced. */
+  readonly released: (excessBytes: number) => void
 }
+
+/**
+ * A runner may hold so much for no model: the runtime itself takes some 50 MiB, and allocators keep something. Beyond,
+ * what it was asked to give back it did not.
+ */
+const maxExcessBytes = 192 * 1024 ** 2
 
 export interface RunnerPool {
   readonly size: number
@@ -30,6 +38,10 @@ const toPoolRunner = ({ runner, current }: RunnerSupervisor.RunnerSupervisor): P
   },
   isStuck: (now) => (current()?.link.workingMs(now) ?? 0) > stuckAfterMs,
   acquire: runner,
+  // Its models are loaded again with their next runs, on the next process or on another instance.
+  released: (excessBytes) => {
+    if (excessBytes > maxExcessBytes) current()?.link.retire()
+  },
 })
 
 export const make = Effect.fnUntraced(function* (

@@ -108,6 +108,12 @@ export class Seat {
     }
   }
 
+  /** What it takes in memory, in bytes; 0 while it is not loaded. */
+  memoryBytes(): Promise<number> {
+    const session = this.#session
+    return session === undefined ? Promise.resolve(0) : session.link.measure(session.handle)
+  }
+
   /** Gives the memory back, behind the runs that were sent; does not wait for those that take long. */
   async close(now: number): Promise<void> {
     if (this.#closed) return
@@ -120,7 +126,7 @@ export class Seat {
   async #release(): Promise<void> {
     const session = this.#session
     this.#session = undefined
-    if (session?.link.alive === true) await session.link.release(session.handle)
+    if (session?.link.alive === true) this.runner.released(await session.link.release(session.handle))
   }
 }
 

@@ -16,11 +16,14 @@ export const frameKind = {
   release: 3,
   /** A run whose outputs nobody wants: it is answered by `ran` without any. */
   rehearse: 4,
+  /** Asks what a model takes in memory. */
+  measure: 5,
   ready: 16,
   loaded: 17,
   ran: 18,
   released: 19,
   failed: 20,
+  measured: 21,
 } as const
 
 /** What a `failed` frame says first. */

@@ -58,7 +58,7 @@ const sendBare = (stream: Duplex, kind: number, id: number) => {
 }
 
 /** A host whose models give back their input as `y`, when they are let. */
-const connect = () => {
+const connect = (residentBytes: () => number = () => 0) => {
   const log: Array<string> = []
   let openGate: () => void = () => {}
   const gate = new Promise<void>((resolve) => {
@@ -70,6 +70,7 @@ const connect = () => {
     if (file === "odd") return Promise.reject("a text")
     if (file === "bad") return Promise.reject(new SessionError("refused", "bad file"))
     return Promise.resolve({
+      grownBytes: () => 1000 * file.length,
       inputNames: ["x"],
       outputNames: ["y"],
       run: async ({ x }, outputs) => {
@@ -85,7 +86,7 @@ const connect = () => {
     })
   }
   const [near, far]: [Duplex, Duplex] = duplexPair()
-  const ended = serveRunner(streamConnection(far), openSession).then(
+  const ended = serveRunner(streamConnection(far), openSession, residentBytes).then(
     () => "left",
     (cause: unknown) => String(cause),
   )
@@ -122,6 +123,40 @@ describe("a runner and its host", () => {
     assert.deepStrictEqual(log, ["open m 3", "run 1 y", "run 2 y", "run 3 y", "release m"])
     assert.strictEqual(link.pending, 0)
     await link.release(99)
+  })
+
+  it("tell what a model takes, and what the runner holds for none", async () => {
+    let resident = 50_000
+    const { link } = connect(() => resident)
+    const a = await link.load("a", 1)
+    const b = await link.load("bbb", 1)
+    assert.strictEqual(await link.measure(a.handle), 1000)
+    assert.strictEqual(await link.measure(b.handle), 3000)
+    assert.strictEqual(await link.measure(99), 0)
+    // 7000 since the start, of which `bbb` accounts for 3000.
+    resident += 7000
+    assert.strictEqual(await link.release(a.handle), 4000)
+    resident -= 6000
+    assert.strictEqual(await link.release(b.handle), 1000)
+    resident = 0
+    assert.strictEqual(await link.release(b.handle), 0)
+  })
+
+  it("part when the runner retires, once all is answered", async () => {
+    const { link, ended, open } = connect()
+    const { handle } = await link.load("m", 1)
+    const run = link.run(handle, [value(1)], ["y"])
+    link.retire()
+    assert.isFalse(link.alive)
+    open()
+    assert.deepStrictEqual((await run).outputs["y"]?.data, Int32Array.of(1))
+    assert.strictEqual(await ended, "left")
+  })
+
+  it("part at once when a runner retires that has nothing to do", async () => {
+    const { link, ended } = connect()
+    link.retire()
+    assert.strictEqual(await ended, "left")
   })
 
   it("tell a refused model from a runtime that is not there", async () => {
