@@ -9,7 +9,7 @@ import type { Placement } from "./ModelRuntime.ts"
 import type { BatchProbe } from "./probeBatching.ts"
 
 /** What of a model's config decides how it is loaded; a change of it takes another load. */
-export const placementOf = ({ config }: Route): Placement => ({
+const placementOf = ({ config }: Route): Placement => ({
   instances: config.instances,
   intraOpThreads: config.intraOpThreads,
   runLimitMs: config.runLimitMs,
