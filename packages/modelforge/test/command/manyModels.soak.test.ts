@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import * as onnx from "../../../onnx/test/onnxFile.ts"
 import { random } from "../../../onnx/test/random.ts"
 import { residentMiB, sharedServer } from "./command.ts"
-import { get, predict, upload } from "./http.ts"
+import { get, predict, type Target, upload } from "./http.ts"
 
 const inFull = process.env["MODELFORGE_SOAK"] === "1"
 const modelCount = inFull ? 200 : 12
@@ -64,7 +64,7 @@ const memoryMiB = (root: number) =>
     }
   }, 0)
 
-const serving = Effect.fnUntraced(function* (target: { readonly port: number }) {
+const serving = Effect.fnUntraced(function* (target: Target) {
   const states = yield* Effect.forEach(
     Array.from({ length: modelCount }, (_, id) => id),
     (id) => get(target, `/v1/models/many-${id}/versions/1`),
