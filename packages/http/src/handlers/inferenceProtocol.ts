@@ -11,9 +11,14 @@ import {
 import { Effect, Result } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import { messageV2 } from "../dataplane/response.ts"
+import { inferenceProblem } from "../problems.ts"
 import { ServerReadiness } from "../ServerReadiness.ts"
 import { ServerVersion } from "../ServerVersion.ts"
 import { serveDataPlane } from "./dataPlaneRoute.ts"
+
+/** Of Triton's extensions those that are served, in its order. */
+const extensions = ["classification", "schedule_policy", "binary_tensor_data"]
 
 /** V2 has one word for every dimension without a fixed size. */
 const dimension = (size: Dimension): number => (typeof size === "number" ? size : -1)
@@ -26,7 +31,8 @@ const tensorMetadata = ({ name, datatype, shape }: TensorSpec) => ({
 
 const failure = ({ reason }: InferenceError) => {
   const missing = reason._tag === "ModelNotFound" || reason._tag === "VersionNotFound"
-  return HttpServerResponse.jsonUnsafe({ error: reason.message }, { status: missing ? 404 : 503 })
+  const error = messageV2(inferenceProblem(reason))
+  return HttpServerResponse.jsonUnsafe({ error }, { status: missing ? 404 : 503 })
 }
 
 export const layerInferenceProtocol = HttpApiBuilder.group(
@@ -61,7 +67,7 @@ export const layerInferenceProtocol = HttpApiBuilder.group(
       answer(model, version, (route) => ({ name: route.model, ready: true }))
 
     return handlers
-      .handle("server", () => Effect.succeed({ name: "modelforge", version, extensions: [] }))
+      .handle("server", () => Effect.succeed({ name: "modelforge", version, extensions }))
       .handle("live", () => Effect.succeed({ live: true }))
       .handleRaw("ready", () =>
         Effect.map(readiness.get, (state) =>

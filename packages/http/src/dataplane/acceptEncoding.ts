@@ -1,0 +1,38 @@
+/** Which compression an answer gets, by the caller's `Accept-Encoding`. */
+import { type Coding, codings } from "./requestHead.ts"
+
+/** Below this, in bytes, compressing costs more time than the network saves. */
+const worthwhileBytes = 1024
+
+const weightOf = (parameters: ReadonlyArray<string>): number => {
+  for (const parameter of parameters) {
+    const [, weight] = /^\s*q\s*=\s*([\d.]+)\s*$/i.exec(parameter) ?? []
+    if (weight !== undefined) return Number(weight)
+  }
+  return 1
+}
+
+/**
+ * The coding of the greatest weight, undefined for none: `identity` wins a tie when it is listed, gzip the others.
+ * HTTP libraries list what they know without being asked, and then small answers are not worth it; who gives weights,
+ * or a single coding, means it.
+ */
+export const acceptedCoding = (header: string, size: number): Coding | undefined => {
+  const weights = new Map<string, number>()
+  for (const entry of header.split(",", 16)) {
+    const [name = "", ...parameters] = entry.split(";")
+    weights.set(name.trim().toLowerCase(), weightOf(parameters))
+  }
+  const deliberate = header.includes(";") || weights.size === 1
+  if (!deliberate && size < worthwhileBytes) return undefined
+  let best: Coding | undefined
+  let greatest = weights.get("identity") ?? 0
+  for (const coding of codings) {
+    const weight = weights.get(coding) ?? 0
+    if (weight > greatest) {
+      best = coding
+      greatest = weight
+    }
+  }
+  return best
+}
