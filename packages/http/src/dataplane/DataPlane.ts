@@ -191,11 +191,12 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       const to = route(request.route.model, request.route.version)
       const body = headers["content-encoding"] === undefined ? request.body : await plainBody(request)
       const asked = readInferBody(to.signature, body, headers)
-      const prediction = await inference
-        .run(to, asked.inputs, asked.outputs, { ...asked.schedule, signal })
-        .catch((error: unknown) => {
-          throw worded(error, to, asked)
-        })
+      let prediction: Prediction
+      try {
+        prediction = await inference.run(to, asked.inputs, asked.outputs, { ...asked.schedule, signal })
+      } catch (error) {
+        throw worded(error, to, asked)
+      }
       const response = answer(prediction, since, id, () => writeInfer(to, prediction, asked))
       const accepted = firstValue(headers["accept-encoding"])
       return accepted === undefined ? response : compressed(response, accepted, signal)

@@ -53,6 +53,8 @@ export const decompress = async (
     // After the end this does nothing; before it, nobody wants the rest.
     reader.cancel().catch(() => {})
   }
+  // An aborted stream of Node's ends as if it were whole.
+  signal.throwIfAborted()
   return joined(chunks, size, leadOf(jsonLength))
 }
 
@@ -78,5 +80,6 @@ export const compress = async (
   const compressed: Array<Uint8Array> = []
   const stream = streamOf(chunks).pipeThrough(new CompressionStream(coding), { signal })
   for await (const chunk of stream) compressed.push(chunk)
+  signal.throwIfAborted()
   return compressed
 }

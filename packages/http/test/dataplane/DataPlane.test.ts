@@ -231,6 +231,7 @@ describe("a failure", () => {
       422,
       "invalid-inputs",
       400,
+      "unexpected shape for input 'x' for model 'digits'. The request does not fit the signature of model \"digits\": inputs.x: is wrong",
     ],
     [new RunFailed({ detail: "shapes differ" }), 422, "run-failed", 400],
     [new LoadFailed({ detail: "no such operator" }), 503, "unavailable", 503],
