@@ -32,7 +32,7 @@ import {
   requestId,
   unsupportedBody,
 } from "./requestHead.ts"
-import { chunksLength, type DataPlaneResponse, type ResponseBody, renderProblem } from "./response.ts"
+import { type DataPlaneResponse, type ResponseBody, renderProblem } from "./response.ts"
 import type { DataRoute } from "./routes.ts"
 import { worded } from "./wording.ts"
 
@@ -175,7 +175,7 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       signal: AbortSignal,
     ): Promise<DataPlaneResponse> => {
       const { headers, body } = response
-      const coding = acceptedCoding(accepted, typeof body === "string" ? body.length : chunksLength(body))
+      const coding = acceptedCoding(accepted, body)
       return coding === undefined
         ? response
         : {
