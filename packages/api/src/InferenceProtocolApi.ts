@@ -15,6 +15,7 @@ export const InferenceProtocolNotFound = failure(404)
 export const InferenceProtocolTooLarge = failure(413)
 export const InferenceProtocolUnsupportedMediaType = failure(415)
 export const InferenceProtocolInternal = failure(500)
+export const InferenceProtocolUnsupported = failure(501)
 export const InferenceProtocolUnavailable = failure(503)
 export const InferenceProtocolTimeout = failure(504)
 
@@ -47,8 +48,8 @@ export const InferRequest = Schema.Struct({
       shape: Shape,
       datatype: Datatype,
       parameters: Schema.optionalKey(Parameters),
-      /** Elements in row-major order, flat or nested along the shape. */
-      data: Schema.Array(Schema.Unknown),
+      /** Elements in row-major order, flat or nested along the shape; left out with `parameters.binary_data_size`. */
+      data: Schema.optionalKey(Schema.Array(Schema.Unknown)),
     }),
   ),
   outputs: Schema.optionalKey(
@@ -65,10 +66,23 @@ export const InferResponse = Schema.Struct({
       name: Schema.String,
       shape: Shape,
       datatype: Datatype,
-      data: Schema.Array(Schema.Unknown),
+      parameters: Schema.optionalKey(Parameters),
+      /** Left out with `parameters.binary_data_size`. */
+      data: Schema.optionalKey(Schema.Array(Schema.Unknown)),
     }),
   ),
 })
+
+/** The JSON, then the bytes of each binary tensor in its order. */
+const Binary = Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array({ contentType: "application/octet-stream" }))
+
+const inferDescription =
+  "Tensors are JSON, or bytes behind the JSON: then the header `Inference-Header-Content-Length` says how many bytes of " +
+  "the body are JSON, and `parameters.binary_data_size` how many bytes each such input has, in the order of `inputs`; a " +
+  "length of 0 makes the whole body the only input. Bytes are little-endian and row-major; each element of BYTES follows " +
+  "its length, 4 bytes. `outputs[].parameters.binary_data`, or `parameters.binary_data_output` where no outputs are " +
+  "listed, asks for bytes in the answer, which has the same header then. `outputs[].parameters.classification` asks for " +
+  "the greatest elements only. Bodies may be compressed with gzip or deflate both ways."
 
 const model = { model: Schema.String }
 const version = { model: Schema.String, version: Schema.String }
@@ -79,14 +93,15 @@ const ready = {
   error: [InferenceProtocolNotFound, InferenceProtocolUnavailable],
 }
 const infer = {
-  payload: InferRequest,
-  success: InferResponse,
+  payload: [InferRequest, Binary],
+  success: [InferResponse, Binary],
   error: [
     InferenceProtocolBadRequest,
     InferenceProtocolNotFound,
     InferenceProtocolTooLarge,
     InferenceProtocolUnsupportedMediaType,
     InferenceProtocolInternal,
+    InferenceProtocolUnsupported,
     InferenceProtocolUnavailable,
     InferenceProtocolTimeout,
   ],
@@ -139,14 +154,15 @@ export class InferenceProtocolApi extends HttpApiGroup.make("inferenceProtocol")
       params: version,
       ...ready,
     }).annotate(OpenApi.Summary, "The version is ready"),
-    HttpApiEndpoint.post("infer", "/models/:model/infer", { params: model, ...infer }).annotate(
-      OpenApi.Summary,
-      "Run a model",
-    ),
+    HttpApiEndpoint.post("infer", "/models/:model/infer", { params: model, ...infer })
+      .annotate(OpenApi.Summary, "Run a model")
+      .annotate(OpenApi.Description, inferDescription),
     HttpApiEndpoint.post("inferVersion", "/models/:model/versions/:version/infer", {
       params: version,
       ...infer,
-    }).annotate(OpenApi.Summary, "Run a version"),
+    })
+      .annotate(OpenApi.Summary, "Run a version")
+      .annotate(OpenApi.Description, inferDescription),
     HttpApiEndpoint.post("repositoryIndex", "/repository/index", {
       success: Schema.Array(RepositoryEntry),
       error: InferenceProtocolBadRequest,

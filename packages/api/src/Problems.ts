@@ -129,6 +129,12 @@ export class InternalProblem extends HttpApiError.Problem<InternalProblem>()("In
   title: "The server failed; the failure was logged",
 }) {}
 
+/** The request asks for a part of a protocol that is not served here. */
+export class UnsupportedFeatureProblem extends HttpApiError.Problem<UnsupportedFeatureProblem>()(
+  "UnsupportedFeatureProblem",
+  { type: urn("unsupported-feature"), status: 501, title: "This is not supported" },
+) {}
+
 /** Trying again later may succeed. */
 export class UnavailableProblem extends HttpApiError.Problem<UnavailableProblem>()("UnavailableProblem", {
   type: urn("unavailable"),

@@ -1,4 +1,6 @@
 export * from "./dataplane/DataPlane.ts"
+export * from "./dataplane/requestHead.ts"
+export * from "./dataplane/response.ts"
 export * from "./dataplane/routes.ts"
 export * from "./Routes.ts"
 export * from "./ServerReadiness.ts"

@@ -133,7 +133,7 @@ export const layerFallback = HttpRouter.use((router) =>
       httpEffect.pipe(
         // The API builder's own refusals are plain text.
         Effect.map((response) =>
-          response.status === 415 && !String(response.headers["content-type"]).includes("problem")
+          response.status === 415 && !String(response.headers["content-type"]).includes("json")
             ? inTheStyleOf(
                 pathOf(request.url),
                 new UnsupportedMediaTypeProblem({

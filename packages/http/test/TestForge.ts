@@ -8,6 +8,7 @@ import {
   ArtifactError,
   ArtifactStorageFailed,
   ArtifactStore,
+  Datatype,
   ForgeConfig,
   Inference,
   type LoadedModel,
@@ -59,6 +60,15 @@ export const signatures: Readonly<Record<string, Signature>> = {
       { name: "x_out", datatype: "BYTES", shape: [-1] },
       { name: "flag_out", datatype: "BOOL", shape: [] },
     ],
+  },
+  word: {
+    inputs: [{ name: "x", datatype: "BYTES", shape: [-1] }],
+    outputs: [{ name: "x_out", datatype: "BYTES", shape: [-1] }],
+  },
+  /** Each datatype, named after it. */
+  every: {
+    inputs: Datatype.literals.map((datatype) => ({ name: datatype, datatype, shape: [-1] })),
+    outputs: Datatype.literals.map((datatype) => ({ name: `${datatype}_out`, datatype, shape: [-1] })),
   },
 }
 

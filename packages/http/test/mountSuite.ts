@@ -78,7 +78,7 @@ export const mountSuite = (
         const mount = yield* open()
         yield* withModel(mount, "digits")
         isProblem(yield* mount.call("/v1/models/nope/predict", predict), 404, "model-not-found")
-        isV2Error(yield* mount.call("/v2/models/nope/infer", infer), 404, /"nope"/)
+        isV2Error(yield* mount.call("/v2/models/nope/infer", infer), 404, /Request for unknown model: 'nope'/)
         isProblem(yield* mount.call("/v1/models/digits/predict", json({ inputs: {} })), 422, "invalid-inputs")
         isV2Error(yield* mount.call("/v2/models/digits/infer", json({ inputs: [] })), 400, /inputs\.x/)
         const form = { method: "POST", body: new URLSearchParams({ inputs: "{}" }) }

@@ -9,6 +9,8 @@ import { InferenceError, Overloaded } from "./InferenceError.ts"
 
 /** A place among the requests under way. To be released whatever came of the request; a second time changes nothing. */
 export interface Permit {
+  /** Adds bytes that the body turned out to have, or `Overloaded`. One request alone may have any number. */
+  readonly grow: (bytes: number) => Result.Result<void, InferenceError>
   readonly release: () => void
 }
 
@@ -84,6 +86,14 @@ export class Admission extends Context.Service<
         }),
       )
 
+    const tooManyBytes = (model: string, load: Load, maxBytes: number, bytes: number, others: number) => {
+      if (load.bytes + bytes > maxBytes && load.requests > others)
+        return refuse(load, `The requests of model "${model}" under way are too large to take another`)
+      if (all.bytes + bytes > limits.maxRequestsBytes && all.requests > others)
+        return refuse(all, "The requests under way are too large to take another")
+      return undefined
+    }
+
     return Admission.of({
       reserve: (model, bytes, queue) => {
         const maxRequests = queue?.maxDepth ?? limits.maxModelRequests
@@ -95,22 +105,31 @@ export class Admission extends Context.Service<
         }
         if (load.requests >= maxRequests)
           return refuse(load, `${load.requests} requests of model "${model}" are under way, no more may wait`)
-        if (load.bytes + bytes > maxBytes && load.requests > 0)
-          return refuse(load, `The requests of model "${model}" under way are too large to take another`)
         if (all.requests >= limits.maxRequests)
           return refuse(all, `${all.requests} requests are under way, no more may wait`)
-        if (all.bytes + bytes > limits.maxRequestsBytes && all.requests > 0)
-          return refuse(all, "The requests under way are too large to take another")
+        const refused = tooManyBytes(model, load, maxBytes, bytes, 0)
+        if (refused !== undefined) return refused
         const own = load
         own.add(bytes)
         all.add(bytes)
+        let reserved = bytes
         let held = true
         return Result.succeed({
+          grow: (more) => {
+            const tooMany = tooManyBytes(model, own, maxBytes, more, 1)
+            if (tooMany !== undefined) return tooMany
+            if (held) {
+              reserved += more
+              own.bytes += more
+              all.bytes += more
+            }
+            return Result.void
+          },
           release: () => {
             if (!held) return
             held = false
-            own.remove(bytes)
-            all.remove(bytes)
+            own.remove(reserved)
+            all.remove(reserved)
           },
         })
       },

@@ -5,8 +5,8 @@ import type { InputIssue } from "../model/InputIssue.ts"
 import { allocate, elementCount, isSize, type Tensor, type TensorOf } from "../model/Tensor.ts"
 import { bytesElement, describeValue, loadElement, storeElement } from "./elements.ts"
 
-/** Deeper nesting than any model takes is refused before it costs anything. */
-const maxRank = 32
+/** Dimensions of a tensor. Deeper nesting than any model takes is refused before it costs anything. */
+export const maxRank = 32
 
 /** The shape that the first element of each level suggests; whether the others agree is found while filling. */
 const outline = (value: unknown): ReadonlyArray<number> => {

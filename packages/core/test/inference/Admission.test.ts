@@ -92,6 +92,70 @@ describe("places", () => {
   })
 })
 
+describe("what an operator said of the model", () => {
+  it("counts instead of what the server says of one model, more or less", () => {
+    const { reserve } = open({ maxModelRequests: 2, maxModelRequestBytes: 100, maxRequests: 4 })
+    const queue = { maxDepth: 3, maxBytes: 200 }
+    const grown = admitted(reserve("a", 150, queue))
+    admitted(reserve("a", 0, queue))
+    admitted(reserve("a", 0, queue))
+    assert.match(refused(reserve("a", 0, queue)).message, /^3 requests of model "a" are under way/)
+    assert.isTrue(Result.isSuccess(grown.grow(50)))
+    assert.isTrue(Result.isFailure(grown.grow(1)))
+    admitted(reserve("b", 0, { maxDepth: 1 }))
+    // What all have together stays the limit of all.
+    assert.match(refused(reserve("c", 0, queue)).message, /^4 requests are under way/)
+  })
+})
+
+describe("a place that grows", () => {
+  const tooLarge = (permit: Permit, bytes: number) => {
+    const grown = permit.grow(bytes)
+    return Result.isFailure(grown) ? grown.failure.message : assert.fail("it grew")
+  }
+
+  it("takes bytes that others then do not have, and gives them all back", () => {
+    const { reserve } = open({ maxModelRequestBytes: 100 })
+    const growing = admitted(reserve("a", 10))
+    const other = admitted(reserve("a", 10))
+    assert.isTrue(Result.isSuccess(growing.grow(80)))
+    assert.strictEqual(
+      tooLarge(growing, 1),
+      'The requests of model "a" under way are too large to take another',
+    )
+    refused(reserve("a", 1))
+    growing.release()
+    admitted(reserve("a", 90)).release()
+    other.release()
+    admitted(reserve("a", 100))
+  })
+
+  it("is limited by what all models have, too", () => {
+    const { reserve } = open({ maxRequestsBytes: 100 })
+    const growing = admitted(reserve("a", 10))
+    admitted(reserve("b", 90))
+    assert.strictEqual(tooLarge(growing, 1), "The requests under way are too large to take another")
+  })
+
+  it("may have any number when nothing else is under way", () => {
+    const { reserve } = open({ maxModelRequestBytes: 10, maxRequestsBytes: 10 })
+    const alone = admitted(reserve("a", 10))
+    assert.isTrue(Result.isSuccess(alone.grow(1000)))
+    refused(reserve("a", 0))
+    alone.release()
+    admitted(reserve("a", 10))
+  })
+
+  it("takes nothing once it was released", () => {
+    const { reserve } = open({ maxModelRequestBytes: 10 })
+    const gone = admitted(reserve("a", 5))
+    gone.release()
+    gone.grow(1000)
+    admitted(reserve("a", 5))
+    admitted(reserve("a", 5))
+  })
+})
+
 describe("the time to come back", () => {
   /** Keeps `places` taken and answers `perSecond` of them each second, for so many seconds. */
   const serve = (

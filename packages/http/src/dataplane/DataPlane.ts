@@ -3,13 +3,7 @@
  * against a bare Node server, Effect's HttpApi reaches half its rate on small models and its router 0.59. Hosts
  * mount this ahead of everything else.
  */
-import {
-  BadRequestProblem,
-  InternalProblem,
-  MethodNotAllowedProblem,
-  TooLargeProblem,
-  UnsupportedMediaTypeProblem,
-} from "@modelforge/api"
+import { InternalProblem, MethodNotAllowedProblem, TooLargeProblem } from "@modelforge/api"
 import {
   Admission,
   ForgeConfig,
@@ -22,26 +16,34 @@ import {
 } from "@modelforge/core"
 import { Context, Effect, Layer, Queue, Result } from "effect"
 import { inferenceProblem, isProblem, type Problem } from "../problems.ts"
+import { acceptedCoding } from "./acceptEncoding.ts"
 import { parseBody } from "./body.ts"
-import { readInfer, writeInfer } from "./infer.ts"
+import { compress, decompress } from "./compression.ts"
+import { readInferBody } from "./inferBody.ts"
+import { writeInfer } from "./inferResponse.ts"
 import { readPredict, writePredict } from "./predict.ts"
+import {
+  codings,
+  contentCoding,
+  firstValue,
+  inferenceHeader,
+  jsonLength,
+  type RequestHeaders,
+  requestId,
+  unsupportedBody,
+} from "./requestHead.ts"
+import { type DataPlaneResponse, type ResponseBody, renderProblem } from "./response.ts"
 import type { DataRoute } from "./routes.ts"
-
-/** Header names in lower case. */
-export type RequestHeaders = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+import { worded } from "./wording.ts"
 
 export interface DataPlaneRequest {
   readonly route: DataRoute
   readonly headers: RequestHeaders
   readonly body: Uint8Array
+  /** The place that was reserved for the request. A compressed body takes more of it. */
+  readonly permit: Permit
   /** Aborted when the caller goes away. */
   readonly signal: AbortSignal
-}
-
-export interface DataPlaneResponse {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
 }
 
 export interface DataPlaneHandler {
@@ -64,55 +66,26 @@ export interface DataPlaneHandler {
   readonly tooLarge: (route: DataRoute, headers: RequestHeaders) => DataPlaneResponse
 }
 
-const first = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
-  typeof value === "string" ? value : value?.[0]
-
-/** An id that can stand in a header and a log line: what the client sent, when it is one, else a new one. */
-const requestId = (headers: RequestHeaders): string => {
-  const sent = first(headers["x-request-id"])
-  return sent !== undefined && /^[\x21-\x7e]{1,128}$/.test(sent) ? sent : crypto.randomUUID()
-}
-
-/** Statuses and bodies differ: V2 has one error body, and knows malformed requests as 400 only. */
-const render = (
-  kind: DataRoute["kind"],
-  problem: Problem,
-  id: string,
-  retryAfterSeconds = 1,
-): DataPlaneResponse => {
-  const retry = problem.status === 503 ? { "retry-after": String(retryAfterSeconds) } : undefined
-  const headers = { "x-request-id": id, ...retry }
-  return kind === "predict"
-    ? {
-        status: problem.status,
-        headers: { "content-type": "application/problem+json", ...headers },
-        body: JSON.stringify(problem),
-      }
-    : {
-        status: problem.status === 422 ? 400 : problem.status,
-        headers: { "content-type": "application/json", ...headers },
-        body: JSON.stringify({ error: problem.message }),
-      }
-}
-
-const isJson = (contentType: string) => /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType)
-
-const unsupportedType = (kind: DataRoute["kind"], headers: RequestHeaders): string | undefined => {
-  const encoding = first(headers["content-encoding"])
-  if (encoding !== undefined && encoding.toLowerCase() !== "identity")
-    return `The content encoding "${encoding.slice(0, 40)}" is not supported: send the body as it is`
-  const type = first(headers["content-type"])
-  // V2 clients send any type or none. For people a wrong type is most often a forgotten header, and refusing the
-  // types that forms can send keeps other sites' pages out.
-  if (kind === "predict" && type !== undefined && !isJson(type))
-    return `The content type "${type.slice(0, 80)}" is not supported: send "content-type: application/json"`
-  return undefined
-}
-
 /** What a body without a `Content-Length` is taken for until it was read, in bytes. */
 const unknownBodyBytes = 1024 * 1024
 
-const binaryHeader = "inference-header-content-length"
+/** The header that says what to send instead. */
+const insteadOf = (kind: DataRoute["kind"], { status }: Problem): Record<string, string> | undefined => {
+  if (status === 405) return { allow: "POST" }
+  return status === 415 && kind === "infer" ? { "accept-encoding": codings.join(", ") } : undefined
+}
+
+const retryAfter = (error: unknown): number | undefined =>
+  error instanceof InferenceError && error.reason._tag === "Overloaded"
+    ? error.reason.retryAfterSeconds
+    : undefined
+
+/** The first chunk is the JSON. */
+const binaryHeaders = (headers: DataPlaneResponse["headers"], [json]: ReadonlyArray<Uint8Array>) => ({
+  ...headers,
+  "content-type": "application/octet-stream",
+  [inferenceHeader]: String(json?.length),
+})
 
 const round = (ms: number) => Math.round(ms * 1000) / 1000
 
@@ -140,24 +113,22 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       prediction: Prediction,
       since: number,
       id: string,
-      write: (timings: Parameters<typeof writePredict>[2]) => string,
+      write: (timings: Parameters<typeof writePredict>[2]) => ResponseBody,
     ): DataPlaneResponse => {
       const timings = {
         queueMs: round(prediction.queueMs),
         computeMs: round(prediction.computeMs),
         totalMs: round(performance.now() - since),
       }
-      return {
-        status: 200,
-        headers: {
-          "content-type": "application/json",
-          "modelforge-model-version": String(prediction.version),
-          "modelforge-cache": prediction.cache,
-          "server-timing": `queue;dur=${timings.queueMs}, compute;dur=${timings.computeMs}, total;dur=${timings.totalMs}`,
-          "x-request-id": id,
-        },
-        body: write(timings),
+      const headers = {
+        "content-type": "application/json",
+        "modelforge-model-version": String(prediction.version),
+        "modelforge-cache": prediction.cache,
+        "server-timing": `queue;dur=${timings.queueMs}, compute;dur=${timings.computeMs}, total;dur=${timings.totalMs}`,
+        "x-request-id": id,
       }
+      const body = write(timings)
+      return { status: 200, headers: typeof body === "string" ? headers : binaryHeaders(headers, body), body }
     }
 
     const orThrow = <A>(result: Result.Result<A, InferenceError>): A =>
@@ -180,21 +151,56 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       return answer(prediction, since, id, (timings) => writePredict(to, prediction, timings, id))
     }
 
-    const infer = async (request: DataPlaneRequest, id: string): Promise<DataPlaneResponse> => {
-      const since = performance.now()
-      const to = route(request.route.model, request.route.version)
-      const members = readInfer(parseBody(request.body, true).exactFor(to.signature))
-      const prediction = await inference.run(to, members.inputs, members.outputs, {
-        ...members.schedule,
-        signal: request.signal,
-      })
-      return answer(prediction, since, id, () => writeInfer(to, prediction, members.id))
-    }
-
     const tooLargeProblem = new TooLargeProblem({
       limit: maxRequestBytes,
       detail: `The body is larger than the ${maxRequestBytes} bytes this server takes`,
     })
+
+    /** The body as it was before it was compressed. Its bytes are reserved as they come out, and limited. */
+    const plainBody = ({ body, headers, permit, signal }: DataPlaneRequest) => {
+      const coding = contentCoding(headers)
+      if (coding === undefined || coding === "unknown") return body
+      let size = 0
+      const spend = (bytes: number) => {
+        size += bytes
+        if (size > maxRequestBytes) throw tooLargeProblem
+        orThrow(permit.grow(bytes))
+      }
+      return decompress(body, { coding, spend, jsonLength: jsonLength(headers) ?? 0, signal })
+    }
+
+    const compressed = async (
+      response: DataPlaneResponse,
+      accepted: string,
+      signal: AbortSignal,
+    ): Promise<DataPlaneResponse> => {
+      const { headers, body } = response
+      const coding = acceptedCoding(accepted, body)
+      return coding === undefined
+        ? response
+        : {
+            ...response,
+            headers: { ...headers, "content-encoding": coding },
+            body: await compress(body, coding, signal),
+          }
+    }
+
+    const infer = async (request: DataPlaneRequest, id: string): Promise<DataPlaneResponse> => {
+      const since = performance.now()
+      const { headers, signal } = request
+      const to = route(request.route.model, request.route.version)
+      const body = headers["content-encoding"] === undefined ? request.body : await plainBody(request)
+      const asked = readInferBody(to.signature, body, headers)
+      let prediction: Prediction
+      try {
+        prediction = await inference.run(to, asked.inputs, asked.outputs, { ...asked.schedule, signal })
+      } catch (error) {
+        throw worded(error, to, asked)
+      }
+      const response = answer(prediction, since, id, () => writeInfer(to, prediction, asked))
+      const accepted = firstValue(headers["accept-encoding"])
+      return accepted === undefined ? response : compressed(response, accepted, signal)
+    }
 
     const headProblem = (
       method: string,
@@ -203,14 +209,8 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
     ): Problem | undefined => {
       if (method !== "POST")
         return new MethodNotAllowedProblem({ detail: `${method} is not supported here: use POST` })
-      if (Number(first(headers["content-length"])) > maxRequestBytes) return tooLargeProblem
-      const unsupported = unsupportedType(kind, headers)
-      if (unsupported !== undefined) return new UnsupportedMediaTypeProblem({ detail: unsupported })
-      if (kind === "infer" && headers[binaryHeader] !== undefined)
-        return new BadRequestProblem({
-          detail: "This server takes tensors as JSON only: send no Inference-Header-Content-Length",
-        })
-      return undefined
+      if (Number(firstValue(headers["content-length"])) > maxRequestBytes) return tooLargeProblem
+      return unsupportedBody(kind, headers)
     }
 
     return DataPlane.of({
@@ -218,10 +218,9 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       refuseHead: (method, { kind }, headers) => {
         const problem = headProblem(method, kind, headers)
         if (problem === undefined) return undefined
-        const refusal = render(kind, problem, requestId(headers))
-        return problem.status === 405
-          ? { ...refusal, headers: { ...refusal.headers, allow: "POST" } }
-          : refusal
+        const refusal = renderProblem(kind, problem, requestId(headers))
+        const instead = insteadOf(kind, problem)
+        return instead === undefined ? refusal : { ...refusal, headers: { ...refusal.headers, ...instead } }
       },
       reserve: ({ kind, model }, headers) => {
         const known = inference.route(model)
@@ -230,26 +229,21 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
             ? Result.fail(known.failure)
             : admission.reserve(
                 model,
-                Number(first(headers["content-length"]) ?? unknownBodyBytes),
+                Number(firstValue(headers["content-length"]) ?? unknownBodyBytes),
                 Result.isSuccess(known) ? known.success.config.queue : undefined,
               )
-        return Result.mapError(refusal, ({ reason }) =>
-          render(
-            kind,
-            inferenceProblem(reason),
-            requestId(headers),
-            reason._tag === "Overloaded" ? reason.retryAfterSeconds : undefined,
-          ),
+        return Result.mapError(refusal, (error) =>
+          renderProblem(kind, inferenceProblem(error.reason), requestId(headers), retryAfter(error)),
         )
       },
-      tooLarge: ({ kind }, headers) => render(kind, tooLargeProblem, requestId(headers)),
+      tooLarge: ({ kind }, headers) => renderProblem(kind, tooLargeProblem, requestId(headers)),
       handle: async (request) => {
         const id = requestId(request.headers)
         try {
           return await (request.route.kind === "predict" ? predict(request, id) : infer(request, id))
         } catch (error) {
           if (request.signal.aborted) throw request.signal.reason
-          return render(request.route.kind, toProblem(error), id)
+          return renderProblem(request.route.kind, toProblem(error), id, retryAfter(error))
         }
       },
     })

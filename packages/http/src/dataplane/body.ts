@@ -2,6 +2,7 @@
 import { BadRequestProblem } from "@modelforge/api"
 import type { Signature } from "@modelforge/core"
 import { hasLongIntegers, hasNonFinite, parseExactJson } from "./exactJson.ts"
+import { isTooDeep, maxNesting } from "./nesting.ts"
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
@@ -30,6 +31,13 @@ const syntaxOf = (error: unknown): string =>
 const takesLongIntegers = ({ inputs }: Signature) =>
   inputs.some(({ datatype }) => datatype === "INT64" || datatype === "UINT64")
 
+const parseable = (body: Uint8Array): string => {
+  const text = decodeText(body)
+  if (isTooDeep(text))
+    throw new BadRequestProblem({ detail: `The body is nested deeper than ${maxNesting} levels` })
+  return text
+}
+
 /** A parsed body that can be read again with exact integers once the signature is known. */
 export interface JsonBody {
   readonly value: unknown
@@ -39,7 +47,7 @@ export interface JsonBody {
 
 /** `words` says whether `NaN`, `Infinity` and `-Infinity` are taken for numbers, which JSON does not have. */
 export const parseBody = (body: Uint8Array, words = false): JsonBody => {
-  const text = decodeText(body)
+  const text = parseable(body)
   const exact = (source: string) => parseExactJson(source, words)
   const value = parse(text, words ? parseWithWords : JSON.parse)
   return {

@@ -17,7 +17,7 @@ export const hasLongIntegers = (text: string): boolean => longInteger.test(text)
 const isDigit = (code: number) => code >= 48 && code <= 57
 
 /** Index after the string that begins at `start`, or the end of the text when it is never closed. */
-const skipString = (text: string, start: number): number => {
+export const skipString = (text: string, start: number): number => {
   let end = start
   for (;;) {
     end = text.indexOf('"', end + 1)

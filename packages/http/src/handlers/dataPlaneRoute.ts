@@ -1,20 +1,23 @@
 /** The data plane behind the router, for hosts that speak Web requests only and do not mount it ahead. */
-import { ByteSize, Effect, Result } from "effect"
+import type { Permit } from "@modelforge/core"
+import { ByteSize, Effect, Result, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest, HttpServerResponse } from "effect/http"
-import { DataPlane, type DataPlaneHandler, type DataPlaneResponse } from "../dataplane/DataPlane.ts"
+import { DataPlane, type DataPlaneHandler } from "../dataplane/DataPlane.ts"
+import { chunksLength, type DataPlaneResponse } from "../dataplane/response.ts"
 import type { DataRoute } from "../dataplane/routes.ts"
 
-const toResponse = ({ status, headers, body }: DataPlaneResponse) =>
-  HttpServerResponse.text(body, {
-    status,
-    headers,
-    contentType: headers["content-type"] ?? "application/json",
-  })
+const toResponse = ({ status, headers, body }: DataPlaneResponse) => {
+  const options = { status, headers, contentType: headers["content-type"] ?? "application/json" }
+  return typeof body === "string"
+    ? HttpServerResponse.text(body, options)
+    : HttpServerResponse.stream(Stream.fromIterable(body), { ...options, contentLength: chunksLength(body) })
+}
 
 const answer = Effect.fnUntraced(function* (
   dataPlane: DataPlaneHandler,
   route: DataRoute,
   request: HttpServerRequest.HttpServerRequest,
+  permit: Permit,
 ) {
   const { headers } = request
   const body = yield* request.arrayBuffer.pipe(
@@ -23,7 +26,7 @@ const answer = Effect.fnUntraced(function* (
   )
   if (body._tag === "None") return toResponse(dataPlane.tooLarge(route, headers))
   const found = yield* Effect.promise((signal) =>
-    dataPlane.handle({ route, headers, body: new Uint8Array(body.value), signal }),
+    dataPlane.handle({ route, headers, body: new Uint8Array(body.value), permit, signal }),
   )
   return toResponse(found)
 })
@@ -35,6 +38,7 @@ export const serveDataPlane = Effect.map(DataPlane, (dataPlane) =>
     if (refusal !== undefined) return toResponse(refusal)
     const place = dataPlane.reserve(route, headers)
     if (Result.isFailure(place)) return toResponse(place.failure)
-    return yield* answer(dataPlane, route, request).pipe(Effect.ensuring(Effect.sync(place.success.release)))
+    const permit = place.success
+    return yield* answer(dataPlane, route, request, permit).pipe(Effect.ensuring(Effect.sync(permit.release)))
   }),
 )

@@ -12,10 +12,15 @@ import {
 import { Effect, Result } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import { messageV2 } from "../dataplane/response.ts"
+import { inferenceProblem } from "../problems.ts"
 import { ServerReadiness } from "../ServerReadiness.ts"
 import { ServerVersion } from "../ServerVersion.ts"
 import { serveDataPlane } from "./dataPlaneRoute.ts"
 import { makeRepository, readinessOf } from "./repository.ts"
+
+/** Of Triton's extensions those that are served, in its order. */
+const extensions = ["classification", "schedule_policy", "binary_tensor_data"]
 
 /** V2 has one word for every dimension without a fixed size. */
 const dimension = (size: Dimension): number => (typeof size === "number" ? size : -1)
@@ -28,7 +33,8 @@ const tensorMetadata = ({ name, datatype, shape }: TensorSpec) => ({
 
 const failure = ({ reason }: InferenceError) => {
   const missing = reason._tag === "ModelNotFound" || reason._tag === "VersionNotFound"
-  return HttpServerResponse.jsonUnsafe({ error: reason.message }, { status: missing ? 404 : 503 })
+  const error = messageV2(inferenceProblem(reason))
+  return HttpServerResponse.jsonUnsafe({ error }, { status: missing ? 404 : 503 })
 }
 
 export const layerInferenceProtocol = HttpApiBuilder.group(
@@ -80,7 +86,7 @@ export const layerInferenceProtocol = HttpApiBuilder.group(
       )
 
     return handlers
-      .handle("server", () => Effect.succeed({ name: "modelforge", version, extensions: [] }))
+      .handle("server", () => Effect.succeed({ name: "modelforge", version, extensions }))
       .handle("live", () => Effect.succeed({ live: true }))
       .handleRaw("ready", () =>
         Effect.map(readiness.get, (state) =>

@@ -4,8 +4,12 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { ForbiddenProblem } from "@modelforge/api"
+import type { Permit } from "@modelforge/core"
 import { Result } from "effect"
-import type { DataPlaneHandler, DataPlaneResponse, RequestHeaders } from "../dataplane/DataPlane.ts"
+import { leadOf } from "../dataplane/binarySection.ts"
+import type { DataPlaneHandler } from "../dataplane/DataPlane.ts"
+import { jsonLength } from "../dataplane/requestHead.ts"
+import { chunksLength, type DataPlaneResponse } from "../dataplane/response.ts"
 import { type DataRoute, matchRoute } from "../dataplane/routes.ts"
 import type { Arrival } from "../guard/openMode.ts"
 
@@ -21,14 +25,65 @@ export interface NodeListenerOptions {
   readonly unixSocket?: boolean
 }
 
-const send = (response: ServerResponse, { status, headers, body }: DataPlaneResponse) => {
-  if (response.destroyed) return
-  response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) })
-  response.end(body)
+/** Resolves at the first of the events. */
+const either = (response: ServerResponse, ...events: ReadonlyArray<"drain" | "finish" | "close">) =>
+  new Promise<void>((resolve) => {
+    const happened = () => {
+      for (const event of events) response.off(event, happened)
+      resolve()
+    }
+    for (const event of events) response.on(event, happened)
+  })
+
+/** Writes chunks from where they lie, as many at once as the connection takes. */
+const sendChunks = async (response: ServerResponse, chunks: ReadonlyArray<Uint8Array>) => {
+  response.cork()
+  for (const chunk of chunks) {
+    if (response.write(chunk)) continue
+    response.uncork()
+    await either(response, "drain", "close")
+    if (response.destroyed) return
+    response.cork()
+  }
+  response.end()
 }
 
-/** The body, `"too large"` past the limit, or undefined when the caller left before its end. */
-const readBody = (request: IncomingMessage, limit: number) =>
+/** A text up to this size, in UTF-16 units, is the system's as soon as it is written. */
+const smallText = 64 * 1024
+
+/** A promise only where the answer takes memory until its reader has taken it. */
+const send = (
+  response: ServerResponse,
+  { status, headers, body }: DataPlaneResponse,
+): Promise<void> | undefined => {
+  if (response.destroyed) return undefined
+  const isText = typeof body === "string"
+  const length = isText ? Buffer.byteLength(body) : chunksLength(body)
+  response.writeHead(status, { ...headers, "content-length": length })
+  if (isText && body.length <= smallText) {
+    response.end(body)
+    return undefined
+  }
+  const written = either(response, "finish", "close")
+  if (isText) response.end(body)
+  else void sendChunks(response, body)
+  return written
+}
+
+const join = (chunks: ReadonlyArray<Buffer>, size: number, lead: number): Buffer => {
+  const [only] = chunks
+  if (chunks.length === 1 && only !== undefined) return only
+  const whole = Buffer.allocUnsafeSlow(lead + size).subarray(lead)
+  let at = 0
+  for (const chunk of chunks) at += chunk.copy(whole, at)
+  return whole
+}
+
+/**
+ * The body, `"too large"` past the limit, or undefined when the caller left before its end. Where it is put together,
+ * it begins `lead` bytes after a multiple of 8.
+ */
+const readBody = (request: IncomingMessage, limit: number, lead: number) =>
   new Promise<Buffer | "too large" | undefined>((resolve) => {
     const chunks: Array<Buffer> = []
     let size = 0
@@ -40,17 +95,15 @@ const readBody = (request: IncomingMessage, limit: number) =>
         resolve("too large")
       } else chunks.push(chunk)
     })
-    request.on("end", () => {
-      const [only] = chunks
-      resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size))
-    })
+    request.on("end", () => resolve(join(chunks, size, lead)))
     request.on("error", () => resolve(undefined))
     request.on("close", () => resolve(undefined))
   })
 
 /** Refuses what it does not read, and so can't keep the connection. */
-const refuse = (response: ServerResponse, refusal: DataPlaneResponse) =>
-  send(response, { ...refusal, headers: { ...refusal.headers, connection: "close" } })
+const refuse = (response: ServerResponse, refusal: DataPlaneResponse) => {
+  void send(response, { ...refusal, headers: { ...refusal.headers, connection: "close" } })
+}
 
 /** A body of at most so many bytes is cheaper to receive and drop than a new connection is to make. */
 const droppedBytes = 64 * 1024
@@ -58,7 +111,8 @@ const droppedBytes = 64 * 1024
 /** Sends a well-behaved caller away. In a storm, making connections anew would cost more than the refusals. */
 const sendAway = (request: IncomingMessage, response: ServerResponse, refusal: DataPlaneResponse) => {
   const isSmall = Number(request.headers["content-length"]) <= droppedBytes
-  return isSmall ? send(response, refusal) : refuse(response, refusal)
+  if (isSmall) void send(response, refusal)
+  else refuse(response, refusal)
 }
 
 const forbidden = (target: string, detail: string): DataPlaneResponse =>
@@ -79,18 +133,25 @@ const answer = async (
   route: DataRoute,
   request: IncomingMessage,
   response: ServerResponse,
+  permit: Permit,
 ) => {
-  const headers: RequestHeaders = request.headers
-  const body = await readBody(request, dataPlane.maxRequestBytes)
+  const { headers } = request
+  const body = await readBody(request, dataPlane.maxRequestBytes, leadOf(jsonLength(headers) ?? 0))
   if (body === undefined) return
-  if (body === "too large") return refuse(response, dataPlane.tooLarge(route, headers))
+  if (body === "too large") {
+    refuse(response, dataPlane.tooLarge(route, headers))
+    return
+  }
   const caller = new AbortController()
   response.on("close", () => {
     if (!response.writableFinished) caller.abort()
   })
-  const found = await dataPlane.handle({ route, headers, body, signal: caller.signal }).catch(() => undefined)
+  const found = await dataPlane
+    .handle({ route, headers, body, permit, signal: caller.signal })
+    .catch(() => undefined)
   // Only a caller that left gets no answer.
-  if (found !== undefined) send(response, found)
+  const sent = found === undefined ? undefined : send(response, found)
+  if (sent !== undefined) await sent
 }
 
 const serve = (
@@ -100,10 +161,13 @@ const serve = (
   response: ServerResponse,
 ) => {
   const refusal = dataPlane.refuseHead(request.method ?? "", route, request.headers)
-  if (refusal !== undefined) return refuse(response, refusal)
+  if (refusal !== undefined) {
+    refuse(response, refusal)
+    return
+  }
   const place = dataPlane.reserve(route, request.headers)
-  if (Result.isFailure(place)) return sendAway(request, response, place.failure)
-  void answer(dataPlane, route, request, response).finally(place.success.release)
+  if (Result.isFailure(place)) sendAway(request, response, place.failure)
+  else void answer(dataPlane, route, request, response, place.success).finally(place.success.release)
 }
 
 export const makeNodeListener =
@@ -111,8 +175,8 @@ export const makeNodeListener =
   (request, response) => {
     const target = request.url ?? "/"
     const refusal = guard({ peer: request.socket.remoteAddress, unixSocket, headers: request.headers })
-    if (refusal !== undefined) return refuse(response, forbidden(target, refusal))
     const route = matchRoute(target)
-    if (route === undefined) app(request, response)
+    if (refusal !== undefined) refuse(response, forbidden(target, refusal))
+    else if (route === undefined) app(request, response)
     else serve(dataPlane, route, request, response)
   }

@@ -11,8 +11,16 @@ import {
   VersionUnavailable,
 } from "@modelforge/core"
 import { Effect } from "effect"
-import type { DataPlaneResponse } from "../../src/dataplane/DataPlane.ts"
-import { type Ask, ask, FakeInference, inferRoute, predictRoute, type Reason } from "./FakeInference.ts"
+import type { DataPlaneResponse } from "../../src/dataplane/response.ts"
+import {
+  type Ask,
+  ask,
+  asText,
+  FakeInference,
+  inferRoute,
+  predictRoute,
+  type Reason,
+} from "./FakeInference.ts"
 
 const good = { inputs: { x: [[1, 2]] } }
 const goodV2 = { inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }] }
@@ -29,7 +37,8 @@ const open = Effect.fnUntraced(function* (settings?: Parameters<FakeInference["d
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-const isProblem = ({ status, headers, body }: DataPlaneResponse, expected: number, name: string) => {
+const isProblem = (response: DataPlaneResponse, expected: number, name: string) => {
+  const { status, headers, body } = asText(response)
   assert.strictEqual(status, expected, body)
   assert.strictEqual(headers["content-type"], "application/problem+json")
   const problem = JSON.parse(body)
@@ -38,7 +47,8 @@ const isProblem = ({ status, headers, body }: DataPlaneResponse, expected: numbe
   return problem
 }
 
-const isV2Error = ({ status, headers, body }: DataPlaneResponse, expected: number, message: RegExp) => {
+const isV2Error = (response: DataPlaneResponse, expected: number, message: RegExp) => {
+  const { status, headers, body } = asText(response)
   assert.strictEqual(status, expected, body)
   assert.strictEqual(headers["content-type"], "application/json")
   assert.deepStrictEqual(Object.keys(JSON.parse(body)), ["error"])
@@ -188,10 +198,28 @@ describe("the request's id", () => {
 })
 
 describe("a failure", () => {
-  const reasons: ReadonlyArray<readonly [Reason, number, string, number]> = [
-    [new ModelNotFound({ model: "digits" }), 404, "model-not-found", 404],
-    [new VersionNotFound({ model: "digits", version: "9" }), 404, "version-not-found", 404],
-    [new VersionNotFound({ model: "digits", version: null }), 404, "version-not-found", 404],
+  const reasons: ReadonlyArray<readonly [Reason, number, string, number, string?]> = [
+    [
+      new ModelNotFound({ model: "digits" }),
+      404,
+      "model-not-found",
+      404,
+      "Request for unknown model: 'digits' is not found",
+    ],
+    [
+      new VersionNotFound({ model: "digits", version: "9" }),
+      404,
+      "version-not-found",
+      404,
+      "Request for unknown model: 'digits' version 9 is not found",
+    ],
+    [
+      new VersionNotFound({ model: "digits", version: null }),
+      404,
+      "version-not-found",
+      404,
+      "Request for unknown model: 'digits' has no available versions",
+    ],
     [
       new VersionUnavailable({ model: "digits", version: 1, state: "validating", detail: null }),
       503,
@@ -203,6 +231,7 @@ describe("a failure", () => {
       422,
       "invalid-inputs",
       400,
+      "unexpected shape for input 'x' for model 'digits'. The request does not fit the signature of model \"digits\": inputs.x: is wrong",
     ],
     [new RunFailed({ detail: "shapes differ" }), 422, "run-failed", 400],
     [new LoadFailed({ detail: "no such operator" }), 503, "unavailable", 503],
@@ -210,7 +239,7 @@ describe("a failure", () => {
     [new RunnerUnavailable({ detail: "none started" }), 503, "unavailable", 503],
   ]
 
-  for (const [reason, status, name, statusV2] of reasons)
+  for (const [reason, status, name, statusV2, messageV2 = reason.message] of reasons)
     it.effect(`${reason._tag} is ${status} on /v1 and ${statusV2} on V2`, () =>
       Effect.gen(function* () {
         const { ask, inference } = yield* open()
@@ -223,7 +252,7 @@ describe("a failure", () => {
         assert.strictEqual(isProblem(answer, status, name).detail, reason.message)
         const answerV2 = yield* ask(goodV2, { route: inferRoute })
         isV2Error(answerV2, statusV2, /./)
-        assert.deepStrictEqual(JSON.parse(answerV2.body), { error: reason.message })
+        assert.deepStrictEqual(JSON.parse(answerV2.body), { error: messageV2 })
         for (const { headers } of [answer, answerV2])
           assert.strictEqual(headers["retry-after"], status === 503 ? "1" : undefined)
       }),
@@ -432,25 +461,30 @@ describe("refuseHead", () => {
           415,
           "unsupported-media-type",
         )
-        isV2Error(
-          dataPlane.refuseHead("POST", inferRoute, headers) ?? assert.fail(encoding),
-          415,
-          /encoding .* is not supported/,
-        )
+        const refusal = dataPlane.refuseHead("POST", inferRoute, headers)
+        if (encoding === "gzip" || encoding === "deflate") assert.isUndefined(refusal)
+        else {
+          isV2Error(
+            refusal ?? assert.fail(encoding),
+            415,
+            /encoding .* is not supported: send gzip, deflate, or/,
+          )
+          assert.strictEqual(refusal?.headers["accept-encoding"], "gzip, deflate")
+        }
       }
     }),
   )
 
-  it.effect("refuses binary tensors, which this server does not read", () =>
+  it.effect("refuses a length of the JSON that is no number of bytes", () =>
     Effect.gen(function* () {
       const { dataPlane } = yield* open()
-      const headers = { "inference-header-content-length": "10" }
-      isV2Error(
-        dataPlane.refuseHead("POST", inferRoute, headers) ?? assert.fail("it went on"),
-        400,
-        /Inference-Header-Content-Length/,
-      )
-      assert.isUndefined(dataPlane.refuseHead("POST", predictRoute, headers))
+      const refused = (length: string | ReadonlyArray<string>, route = inferRoute) =>
+        dataPlane.refuseHead("POST", route, { "inference-header-content-length": length })
+      for (const odd of ["", "-1", "+1", "1.5", "1e3", "0x10", " 1", "ten", "9".repeat(16), []]) {
+        isV2Error(refused(odd) ?? assert.fail(String(odd)), 400, /^Inference-Header-Content-Length: expected/)
+        assert.isUndefined(refused(odd, predictRoute))
+      }
+      for (const length of ["0", "10", ["10"]]) assert.isUndefined(refused(length))
     }),
   )
 })

@@ -8,13 +8,15 @@ import {
   InvalidInputs,
   type ModelConfig,
   ModelName,
+  type Permit,
   type Prediction,
   type Settings,
   type Signature,
   VersionNumber,
 } from "@modelforge/core"
 import { Effect, Layer, Logger, Result } from "effect"
-import { DataPlane, type DataPlaneHandler, type DataPlaneResponse } from "../../src/dataplane/DataPlane.ts"
+import { DataPlane, type DataPlaneHandler } from "../../src/dataplane/DataPlane.ts"
+import type { DataPlaneResponse } from "../../src/dataplane/response.ts"
 import type { DataRoute } from "../../src/dataplane/routes.ts"
 
 const signature: Signature = {
@@ -102,13 +104,31 @@ export interface Ask {
   readonly signal?: AbortSignal
 }
 
+/** An answer that is text, as most are. */
+export interface TextAnswer extends DataPlaneResponse {
+  readonly body: string
+}
+
+/** A place that has room for anything. */
+const permit: Permit = { grow: () => Result.void, release: () => {} }
+
+const bytesOf = (body: unknown): Uint8Array =>
+  body instanceof Uint8Array
+    ? body
+    : new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body))
+
 /** Hands a request to the data plane; a body that is no text or bytes is sent as JSON. */
-export const ask = (
+export const askBytes = (
   dataPlane: DataPlaneHandler,
   body: unknown,
   { route = predictRoute, headers = {}, signal = new AbortController().signal }: Ask = {},
-): Promise<DataPlaneResponse> => {
-  const text = typeof body === "string" ? body : JSON.stringify(body)
-  const bytes = body instanceof Uint8Array ? body : new TextEncoder().encode(text)
-  return dataPlane.handle({ route, headers, body: bytes, signal })
+): Promise<DataPlaneResponse> => dataPlane.handle({ route, headers, body: bytesOf(body), permit, signal })
+
+/** The answer as text; one that is bytes is a failure of the test. */
+export const asText = ({ body, ...rest }: DataPlaneResponse): TextAnswer => {
+  if (typeof body !== "string") throw new Error("the answer is bytes")
+  return { ...rest, body }
 }
+
+export const ask = async (...args: Parameters<typeof askBytes>): Promise<TextAnswer> =>
+  asText(await askBytes(...args))

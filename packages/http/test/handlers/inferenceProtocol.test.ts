@@ -11,7 +11,11 @@ describe("metadata", () => {
         const server = yield* call(path)
         assert.strictEqual(server.status, 200)
         assert.strictEqual(server.headers.get("content-type"), "application/json")
-        assert.deepStrictEqual(server.json, { name: "modelforge", version: "1.2.3", extensions: [] })
+        assert.deepStrictEqual(server.json, {
+          name: "modelforge",
+          version: "1.2.3",
+          extensions: ["classification", "schedule_policy", "binary_tensor_data"],
+        })
       }
     }),
   )
@@ -68,11 +72,23 @@ describe("metadata", () => {
       yield* withModel(mount, "digits")
       yield* mount.call("/v1/models", json({ name: "empty" }))
       for (const suffix of ["", "/ready"]) {
-        isV2Error(yield* mount.call(`/v2/models/nope${suffix}`), 404, /"nope"/)
-        isV2Error(yield* mount.call(`/v2/models/nope/versions/1${suffix}`), 404, /"nope"/)
-        isV2Error(yield* mount.call(`/v2/models/digits/versions/9${suffix}`), 404, /"digits".*"9"/)
-        isV2Error(yield* mount.call(`/v2/models/digits/versions/v1.2${suffix}`), 404, /"v1\.2"/)
-        isV2Error(yield* mount.call(`/v2/models/empty${suffix}`), 404, /no version that is ready/)
+        isV2Error(yield* mount.call(`/v2/models/nope${suffix}`), 404, /unknown model: 'nope' is not found/)
+        isV2Error(
+          yield* mount.call(`/v2/models/nope/versions/1${suffix}`),
+          404,
+          /unknown model: 'nope' is not found/,
+        )
+        isV2Error(
+          yield* mount.call(`/v2/models/digits/versions/9${suffix}`),
+          404,
+          /unknown model: 'digits' version 9 is not found/,
+        )
+        isV2Error(
+          yield* mount.call(`/v2/models/digits/versions/v1.2${suffix}`),
+          404,
+          /version v1\.2 is not found/,
+        )
+        isV2Error(yield* mount.call(`/v2/models/empty${suffix}`), 404, /has no available versions/)
         isV2Error(yield* mount.call(`/v2/models/%zz${suffix}`), 404, /./)
       }
     }),
@@ -85,7 +101,7 @@ describe("metadata", () => {
       yield* call("/v1/models/digits/versions?create=true", upload(onnx()))
       for (const suffix of ["", "/ready"])
         isV2Error(yield* call(`/v2/models/digits/versions/1${suffix}`), 503, /is not ready, it is validating/)
-      isV2Error(yield* call("/v2/models/digits/ready"), 404, /no version that is ready/)
+      isV2Error(yield* call("/v2/models/digits/ready"), 404, /has no available versions/)
     }),
   )
 })

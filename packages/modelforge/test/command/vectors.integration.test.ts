@@ -3,6 +3,7 @@ import { promisify } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { exampleModels } from "@modelforge/example-models"
 import { Effect, Schema } from "effect"
+import { infer } from "../../../http/test/protocol/V2Client.ts"
 import { sharedServer } from "./command.ts"
 import { predict, send, type Target } from "./http.ts"
 import { nestAll, rowsOf, type Vectors, type VectorTensor, vectorsNamed, vectorsOf } from "./vectors.ts"
@@ -74,6 +75,40 @@ const checkV2 = Effect.fnUntraced(function* (target: Target, vectors: Vectors, f
     assertElements(outputs[index]?.data ?? [], tensor, name)
 })
 
+/** Sends rows as bytes, with a client that shares no code with the server. */
+const checkBinary = Effect.fnUntraced(function* (
+  url: string,
+  vectors: Vectors,
+  from: number,
+  to: number,
+  compression?: "gzip" | "deflate",
+) {
+  const answer = yield* Effect.promise(() =>
+    infer(
+      (body, headers) => fetch(`${url}/v2/models/${vectors.model}/infer`, { method: "POST", body, headers }),
+      {
+        inputs: Object.entries(rowsOf(vectors.inputs, from, to)).map(([name, { dtype, shape, data }]) => ({
+          name,
+          datatype: datatypes[dtype],
+          shape,
+          values: data,
+          binary: true,
+        })),
+        parameters: { binary_data_output: true },
+        ...(compression === undefined ? {} : { compression, accept: compression }),
+      },
+    ),
+  )
+  assert.strictEqual(answer.status, 200, answer.error)
+  const expected = Object.entries(rowsOf(vectors.outputs, from, to))
+  assert.deepStrictEqual(
+    answer.outputs.map(({ values: _, ...head }) => head),
+    expected.map(([name, { dtype, shape }]) => ({ name, datatype: datatypes[dtype], shape, binary: true })),
+  )
+  for (const [index, [name, tensor]] of expected.entries())
+    assertElements(answer.outputs[index]?.values.map(Number) ?? [], tensor, name)
+})
+
 describe("held-out vectors over HTTP", () => {
   for (const example of exampleModels) {
     const vectors = vectorsOf(example)
@@ -92,6 +127,16 @@ describe("held-out vectors over HTTP", () => {
         const { target } = yield* server
         yield* checkV2(target, vectors, 0, rows)
         for (const row of singles) yield* checkV2(target, vectors, row, row + 1)
+      }),
+    )
+
+    it.live(`${example.name}: V2 tensors as bytes, compressed or not, ${rows} rows and some one by one`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* server
+        yield* checkBinary(url, vectors, 0, rows)
+        yield* checkBinary(url, vectors, 0, rows, "gzip")
+        yield* checkBinary(url, vectors, 0, rows, "deflate")
+        for (const row of singles) yield* checkBinary(url, vectors, row, row + 1)
       }),
     )
   }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Datatype } from "@modelforge/core"
-import { readInfer } from "../../src/dataplane/infer.ts"
+import { noBinary } from "../../src/dataplane/binarySection.ts"
+import { readInfer as readMembers } from "../../src/dataplane/inferRequest.ts"
 import { refusal } from "./refusal.ts"
 
 const input = (fields: Readonly<Record<string, unknown>> = {}) => ({
@@ -11,6 +12,7 @@ const input = (fields: Readonly<Record<string, unknown>> = {}) => ({
   ...fields,
 })
 const withInput = (fields: Readonly<Record<string, unknown>>) => ({ inputs: [input(fields)] })
+const readInfer = (body: unknown) => readMembers(body, noBinary)
 const refused = (body: unknown) => refusal(() => readInfer(body))
 const without = (member: string) => {
   const { [member]: _, ...rest } = input() as Record<string, unknown>
@@ -63,7 +65,6 @@ describe("readInfer", () => {
     const { id, outputs } = readInfer(body)
     assert.deepStrictEqual([id, outputs], [undefined, []])
     assert.isUndefined(readInfer({ ...body, id: "" }).id)
-    readInfer({ inputs: [input({ parameters: { binary_data_size: null } })] })
   })
 
   it("keeps inputs of any name apart from what objects have", () => {
@@ -97,7 +98,7 @@ describe("readInfer", () => {
       [withInput({ shape: [1e300] }), "inputs.x.shape[0]", "got 1e+300"],
       [withInput({ shape: [Number.NaN] }), "inputs.x.shape[0]", "got NaN"],
       [withInput({ shape: [[2]] }), "inputs.x.shape[0]", "got an array of 1"],
-      [withInput({ shape: Array(40).fill(1), data: [1] }), "inputs.x.data", "40 dimensions"],
+      [withInput({ shape: Array(40).fill(1), data: [1] }), "inputs.x.shape", "40 dimensions"],
       [without("data"), "inputs.x.data", "expected an array of elements, got undefined"],
       [withInput({ data: null }), "inputs.x.data", "got null"],
       [withInput({ data: 1 }), "inputs.x.data", "got 1"],
@@ -125,7 +126,12 @@ describe("readInfer", () => {
         "out of the range of UINT64",
       ],
       [withInput({ datatype: "INT64", data: [1, 1e20] }), "inputs.x.data[1]", "not exact"],
-      [withInput({ parameters: { binary_data_size: 8 } }), "inputs.x", "Inference-Header-Content-Length"],
+      [withInput({ parameters: { binary_data_size: 8 } }), "inputs.x", "expected either data or"],
+      [
+        withInput({ data: null, parameters: { binary_data_size: 8 } }),
+        "inputs.x",
+        "Inference-Header-Content-Length",
+      ],
       [{ inputs: [input(), input()] }, "inputs.x", 'input "x" already exists in request'],
       [{ inputs: [], outputs: {} }, "outputs", "expected an array of outputs, got an object"],
       [{ inputs: [], outputs: ["y"] }, "outputs[0].name", "expected a string, got undefined"],

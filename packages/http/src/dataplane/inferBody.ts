@@ -1,0 +1,29 @@
+/** From the body of a V2 infer request to what it asks for: JSON, JSON and bytes behind it, or bytes only. */
+import type { Signature } from "@modelforge/core"
+import { type BinarySection, noBinary, splitBody } from "./binarySection.ts"
+import { parseBody } from "./body.ts"
+import { refuseUnclassifiable } from "./classification.ts"
+import { type InferRequest, readInfer } from "./inferRequest.ts"
+import { readRaw } from "./rawRequest.ts"
+import { jsonLength, type RequestHeaders } from "./requestHead.ts"
+
+/** Tensors given as bytes lie in `body`, which must not change any more. Throws the problem with the request. */
+export const readInferBody = (
+  signature: Signature,
+  body: Uint8Array,
+  headers: RequestHeaders,
+): InferRequest => {
+  const length = jsonLength(headers)
+  if (length === undefined) return readMembers(signature, body, noBinary)
+  // Parts of Node's buffers are such buffers too; tensors are plain arrays.
+  const bytes = new Uint8Array(body.buffer, body.byteOffset, body.length)
+  if (length === 0) return readRaw(signature, bytes)
+  const { json, binary } = splitBody(bytes, length)
+  return readMembers(signature, json, binary)
+}
+
+const readMembers = (signature: Signature, json: Uint8Array, binary: BinarySection): InferRequest => {
+  const request = readInfer(parseBody(json, true).exactFor(signature), binary)
+  refuseUnclassifiable(signature, request.forms)
+  return request
+}

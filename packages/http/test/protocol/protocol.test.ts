@@ -1,0 +1,4 @@
+import { mountWeb } from "../Mount.ts"
+import { protocolSuite } from "./protocolSuite.ts"
+
+protocolSuite("a Web handler", mountWeb)
