@@ -20,7 +20,7 @@ import { serveDataPlane } from "./dataPlaneRoute.ts"
 import { makeRepository, readinessOf } from "./repository.ts"
 
 /** Of Triton's extensions those that are served, in its order. */
-const extensions = ["classification", "schedule_policy", "binary_tensor_data"]
+const extensions = ["classification", "model_repository", "schedule_policy", "binary_tensor_data"]
 
 /** V2 has one word for every dimension without a fixed size. */
 const dimension = (size: Dimension): number => (typeof size === "number" ? size : -1)

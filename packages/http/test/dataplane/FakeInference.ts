@@ -10,6 +10,7 @@ import {
   ModelName,
   type Permit,
   type Prediction,
+  type Route,
   type Settings,
   type Signature,
   VersionNumber,
@@ -23,6 +24,18 @@ const signature: Signature = {
   inputs: [{ name: "x", datatype: "FP32", shape: ["batch", 2] }],
   outputs: [{ name: "y", datatype: "FP32", shape: ["batch", 2] }],
 }
+
+/** The version that answers. */
+export const routeTo = (signature: Signature): Route => ({
+  id: "digits/3",
+  size: 1,
+  config: {},
+  model: ModelName.make("digits"),
+  version: VersionNumber.make(3),
+  digest: Digest.make("0".repeat(64)),
+  signature,
+  outputNames: signature.outputs.map(({ name }) => name),
+})
 
 export type Reason = InferenceError["reason"]
 
@@ -51,16 +64,7 @@ export class FakeInference {
     route: (model, version) => {
       this.routed.push(version === undefined ? model : `${model}/${version}`)
       return this.noRoute === undefined
-        ? Result.succeed({
-            id: "digits/3",
-            size: 1,
-            config: this.config,
-            model: ModelName.make("digits"),
-            version: VersionNumber.make(3),
-            digest: Digest.make("0".repeat(64)),
-            signature: this.signature,
-            outputNames: this.signature.outputs.map(({ name }) => name),
-          })
+        ? Result.succeed({ ...routeTo(this.signature), config: this.config })
         : Result.fail(new InferenceError({ reason: this.noRoute }))
     },
     run: async (route, inputs, outputs, options): Promise<Prediction> => {

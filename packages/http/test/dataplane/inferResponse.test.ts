@@ -1,29 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Digest, ModelName, type Prediction, type Route, type Tensors, VersionNumber } from "@modelforge/core"
+import type { Prediction, Tensors } from "@modelforge/core"
 import { writeInfer } from "../../src/dataplane/inferResponse.ts"
 import { binaryForms, type OutputForms, plainForms } from "../../src/dataplane/outputForms.ts"
+import { routeTo } from "./FakeInference.ts"
 
 const outputs: Tensors = {
   y: { datatype: "FP32", shape: [1, 3], data: Float32Array.of(1, 3, 2) },
   é: { datatype: "BYTES", shape: [2], data: [Uint8Array.of(65), new Uint8Array(0)] },
 }
 
-const route: Route = {
-  id: "digits/1",
-  size: 1,
-  config: {},
-  model: ModelName.make("digits"),
-  version: VersionNumber.make(1),
-  digest: Digest.make("0".repeat(64)),
-  signature: {
-    inputs: [],
-    outputs: [
-      { name: "y", datatype: "FP32", shape: ["batch", 3] },
-      { name: "é", datatype: "BYTES", shape: [2] },
-    ],
-  },
-  outputNames: ["y", "é"],
-}
+const route = routeTo({
+  inputs: [],
+  outputs: [
+    { name: "y", datatype: "FP32", shape: ["batch", 3] },
+    { name: "é", datatype: "BYTES", shape: [2] },
+  ],
+})
 
 const write = (forms: OutputForms, given: Tensors = outputs, id?: string) => {
   const prediction: Prediction = {
@@ -56,7 +48,7 @@ describe("an answer", () => {
   it("is text when all of it is JSON", () => {
     assert.strictEqual(
       write(plainForms, outputs, "mine"),
-      '{"model_name":"digits","model_version":"1","id":"mine","outputs":[{"name":"y","datatype":"FP32","shape":[1,3],"data":[1,3,2]},{"name":"é","datatype":"BYTES","shape":[2],"data":["A",""]}]}',
+      '{"model_name":"digits","model_version":"3","id":"mine","outputs":[{"name":"y","datatype":"FP32","shape":[1,3],"data":[1,3,2]},{"name":"é","datatype":"BYTES","shape":[2],"data":["A",""]}]}',
     )
   })
 
@@ -65,7 +57,7 @@ describe("an answer", () => {
     assert.deepStrictEqual(taken(body), {
       json: {
         model_name: "digits",
-        model_version: "1",
+        model_version: "3",
         outputs: [
           { name: "y", datatype: "FP32", shape: [1, 3], parameters: { binary_data_size: 12 } },
           { name: "é", datatype: "BYTES", shape: [2], parameters: { binary_data_size: 9 } },

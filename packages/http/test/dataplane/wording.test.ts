@@ -1,33 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  checkInputs,
-  Digest,
-  InferenceError,
-  InvalidInputs,
-  ModelName,
-  type Route,
-  RunFailed,
-  type Tensor,
-  VersionNumber,
-} from "@modelforge/core"
+import { checkInputs, InferenceError, InvalidInputs, RunFailed, type Tensor } from "@modelforge/core"
 import { worded } from "../../src/dataplane/wording.ts"
+import { routeTo } from "./FakeInference.ts"
 
-const route: Route = {
-  id: "digits/1",
-  size: 1,
-  config: {},
-  model: ModelName.make("digits"),
-  version: VersionNumber.make(1),
-  digest: Digest.make("0".repeat(64)),
-  signature: {
-    inputs: [
-      { name: "x", datatype: "FP32", shape: ["batch", 2] },
-      { name: "z", datatype: "INT32", shape: [1] },
-    ],
-    outputs: [{ name: "y", datatype: "FP32", shape: ["batch", 2] }],
-  },
-  outputNames: ["y"],
-}
+const route = routeTo({
+  inputs: [
+    { name: "x", datatype: "FP32", shape: ["batch", 2] },
+    { name: "z", datatype: "INT32", shape: [1] },
+  ],
+  outputs: [{ name: "y", datatype: "FP32", shape: ["batch", 2] }],
+})
 
 const x: Tensor = { datatype: "FP32", shape: [1, 2], data: Float32Array.of(1, 2) }
 const z: Tensor = { datatype: "INT32", shape: [1], data: Int32Array.of(1) }

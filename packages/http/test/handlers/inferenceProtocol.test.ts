@@ -14,7 +14,7 @@ describe("metadata", () => {
         assert.deepStrictEqual(server.json, {
           name: "modelforge",
           version: "1.2.3",
-          extensions: ["classification", "schedule_policy", "binary_tensor_data"],
+          extensions: ["classification", "model_repository", "schedule_policy", "binary_tensor_data"],
         })
       }
     }),

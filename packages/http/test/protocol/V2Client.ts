@@ -131,7 +131,7 @@ const codecOf = (datatype: string): Codec => {
   return codec
 }
 
-export const pack = (datatype: string, values: ReadonlyArray<Element>): Buffer => {
+const pack = (datatype: string, values: ReadonlyArray<Element>): Buffer => {
   if (datatype === "BYTES")
     return Buffer.concat(
       values.flatMap((value) => {
@@ -148,7 +148,7 @@ export const pack = (datatype: string, values: ReadonlyArray<Element>): Buffer =
   return bytes
 }
 
-export const unpack = (datatype: string, bytes: Buffer): ReadonlyArray<Element> => {
+const unpack = (datatype: string, bytes: Buffer): ReadonlyArray<Element> => {
   const values: Array<Element> = []
   if (datatype === "BYTES") {
     for (let at = 0; at < bytes.length; ) {
@@ -217,7 +217,7 @@ const parse = (json: string) =>
     },
   )
 
-export const decode = async (response: Response): Promise<InferAnswer> => {
+const decode = async (response: Response): Promise<InferAnswer> => {
   const { status, headers } = response
   const body = plain(Buffer.from(await response.arrayBuffer()), headers.get("content-encoding"))
   const length = Number(headers.get("inference-header-content-length") ?? body.length)
