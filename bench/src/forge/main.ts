@@ -1,7 +1,7 @@
 /** ModelForge as `modelforge serve` puts it together, with the execution to choose. */
 import { NodeServices } from "@effect/platform-node"
 import { DataPlane, ServerReadiness, ServerVersion } from "@modelforge/http"
-import { openModeRefusal } from "@modelforge/http/node"
+import { layerBodyThreads, openModeRefusal } from "@modelforge/http/node"
 import { ForgeServer } from "@modelforge/server"
 import { Effect, Fiber, Layer, Logger, Schema } from "effect"
 import { layerEngine } from "modelforge"
@@ -12,6 +12,7 @@ const options = Schema.decodeUnknownSync(Schema.fromJsonString(ForgeOptions))(pr
 
 const layer = ForgeServer.layer({ listen: [{ host: "127.0.0.1", port: 0 }], guard: openModeRefusal }).pipe(
   Layer.provide(DataPlane.layer),
+  Layer.provide(layerBodyThreads()),
   Layer.provide(layerEngine(options)),
   Layer.provide(ServerReadiness.layer),
   Layer.provide(Layer.succeed(ServerVersion, "bench")),

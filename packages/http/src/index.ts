@@ -1,3 +1,4 @@
+export * from "./dataplane/BodyReader.ts"
 export * from "./dataplane/DataPlane.ts"
 export * from "./dataplane/requestHead.ts"
 export * from "./dataplane/response.ts"

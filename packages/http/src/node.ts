@@ -1,3 +1,4 @@
 /** What hosts on Node's own HTTP server need. */
 export * from "./guard/openMode.ts"
+export * from "./node/BodyThreads.ts"
 export * from "./node/NodeListener.ts"

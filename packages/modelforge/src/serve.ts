@@ -3,7 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { LoadedModels } from "@modelforge/core"
 import { wineInputs } from "@modelforge/example-models"
 import { DataPlane, ServerReadiness, ServerVersion } from "@modelforge/http"
-import { openModeRefusal } from "@modelforge/http/node"
+import { layerBodyThreads, openModeRefusal } from "@modelforge/http/node"
 import { ForgeServer, type Listen } from "@modelforge/server"
 import { Console, Effect, Fiber, Layer, Ref, Schema } from "effect"
 import { openDoor } from "./DataFolder.ts"
@@ -60,6 +60,7 @@ const run = Effect.fnUntraced(function* (settings: ServeSettings, stoppedBy: Ref
 
 const layer = (settings: ServeSettings, version: string) =>
   DataPlane.layer.pipe(
+    Layer.provide(layerBodyThreads()),
     Layer.provideMerge(
       layerEngine({
         dataDirectory: settings.dataDirectory,

@@ -1,8 +1,8 @@
 /** Inputs as people write them, as tensors of a signature's datatypes. */
 import { Result } from "effect"
 import type { InputIssue } from "../model/InputIssue.ts"
+import type { Signature } from "../model/Signature.ts"
 import type { Tensor, Tensors } from "../model/Tensor.ts"
-import type { Route } from "../registry/RoutingTable.ts"
 import { fromNested } from "../tensors/nested.ts"
 import { InferenceError, InvalidInputs } from "./InferenceError.ts"
 
@@ -14,7 +14,7 @@ const isTensor = (value: unknown): value is Tensor =>
  * Fails with `InvalidInputs`. Whether names and shapes fit is for `Inference.run` to check, which sees all inputs.
  */
 export const nestedInputs = (
-  { model, signature }: Route,
+  { model, signature }: { readonly model: string; readonly signature: Signature },
   inputs: Readonly<Record<string, unknown>>,
   accept: { readonly tensors: boolean } = { tensors: false },
 ): Result.Result<Tensors, InferenceError> => {

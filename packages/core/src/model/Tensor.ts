@@ -38,6 +38,9 @@ export type NumericDatatype = Exclude<Datatype, "BYTES">
 /** Tensors by input or output name. */
 export type Tensors = Readonly<Record<string, Tensor>>
 
+/** Dimensions of a tensor at most. Deeper nesting than any model takes is refused before it costs anything. */
+export const maxRank = 32
+
 /** Whether a number can be the size of a dimension. */
 export const isSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0
 

@@ -60,6 +60,9 @@ const float =
     return undefined
   }
 
+/** The largest number that is finite as FP32 without being rounded. */
+export const largestFP32 = (2 - 2 ** -23) * 2 ** 127
+
 const isInfinity = (value: number) => value === Infinity || value === -Infinity
 
 /** Puts a JavaScript value into an array of a datatype, or says what was expected and what came. */

@@ -2,11 +2,8 @@
 import { Result } from "effect"
 import type { Datatype } from "../model/Datatype.ts"
 import type { InputIssue } from "../model/InputIssue.ts"
-import { allocate, elementCount, isSize, type Tensor, type TensorOf } from "../model/Tensor.ts"
-import { bytesElement, describeValue, loadElement, storeElement } from "./elements.ts"
-
-/** Dimensions of a tensor. Deeper nesting than any model takes is refused before it costs anything. */
-export const maxRank = 32
+import { allocate, elementCount, isSize, maxRank, type Tensor, type TensorOf } from "../model/Tensor.ts"
+import { bytesElement, describeValue, largestFP32, loadElement, storeElement } from "./elements.ts"
 
 /** The shape that the first element of each level suggests; whether the others agree is found while filling. */
 const outline = (value: unknown): ReadonlyArray<number> => {
@@ -56,8 +53,6 @@ const rowOf =
       if (element(start + index, row[index]) !== undefined) return index
     return -1
   }
-
-const largestFP32 = (2 - 2 ** -23) * 2 ** 127
 
 /** The loop that most bytes of most requests pass: what is plainly a number in range is stored without a call. */
 const floatRow =

@@ -17,11 +17,14 @@ import {
 import { Context, Effect, Layer, Queue, Result } from "effect"
 import { inferenceProblem, isProblem, type Problem } from "../problems.ts"
 import { acceptedCoding } from "./acceptEncoding.ts"
+import { BodyReader } from "./BodyReader.ts"
 import { parseBody } from "./body.ts"
 import { compress, decompress } from "./compression.ts"
 import { readInferBody } from "./inferBody.ts"
 import { writeInfer } from "./inferResponse.ts"
+import { isLarge, type PredictRequest, readLargeInfer, readLargePredict } from "./largeBody.ts"
 import { readPredict, writePredict } from "./predict.ts"
+import { joinBody, leadOf, type RequestBody } from "./requestBody.ts"
 import {
   codings,
   contentCoding,
@@ -39,7 +42,8 @@ import { worded } from "./wording.ts"
 export interface DataPlaneRequest {
   readonly route: DataRoute
   readonly headers: RequestHeaders
-  readonly body: Uint8Array
+  /** Handed over: whoever asks must not use it any more. */
+  readonly body: RequestBody
   /** The place that was reserved for the request. A compressed body takes more of it. */
   readonly permit: Permit
   /** Aborted when the caller goes away. */
@@ -94,6 +98,7 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
     const inference = yield* Inference
     const admission = yield* Admission
     const { maxRequestBytes } = yield* ForgeConfig
+    const reader = yield* BodyReader
     // Plain code can't log by itself; what nobody expected is handed to this fiber.
     const defects = yield* Queue.sliding<unknown>(64)
     yield* Queue.take(defects).pipe(
@@ -137,17 +142,26 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
     const route = (model: string, version: string | undefined): Route =>
       orThrow(inference.route(model, version))
 
+    const predictSmall = ({ body, route: { model } }: DataPlaneRequest): PredictRequest => {
+      const parsed = parseBody(joinBody(body))
+      const members = readPredict(parsed.value)
+      const to = route(model, members.version)
+      const exact = parsed.exactFor(to.signature)
+      const { inputs, version, outputs, schedule } = exact === parsed.value ? members : readPredict(exact)
+      return { to, inputs: orThrow(nestedInputs(to, inputs)), version, outputs, schedule }
+    }
+
+    const predictLarge = ({ body, signal, route: { model } }: DataPlaneRequest): Promise<PredictRequest> => {
+      const likely = Result.getOrUndefined(inference.route(model))
+      return readLargePredict(reader, likely?.signature, (version) => route(model, version), body, signal)
+    }
+
     const predict = async (request: DataPlaneRequest, id: string): Promise<DataPlaneResponse> => {
       const since = performance.now()
-      const body = parseBody(request.body)
-      const members = readPredict(body.value)
-      const to = route(request.route.model, members.version)
-      const exact = body.exactFor(to.signature)
-      const { inputs, outputs, schedule } = exact === body.value ? members : readPredict(exact)
-      const prediction = await inference.run(to, orThrow(nestedInputs(to, inputs)), outputs, {
-        ...schedule,
-        signal: request.signal,
-      })
+      const { body, signal } = request
+      const asked = isLarge(body) ? await predictLarge(request) : predictSmall(request)
+      const { to, outputs, schedule } = asked
+      const prediction = await inference.run(to, asked.inputs, outputs, { ...schedule, signal })
       return answer(prediction, since, id, (timings) => writePredict(to, prediction, timings, id))
     }
 
@@ -166,7 +180,7 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
         if (size > maxRequestBytes) throw tooLargeProblem
         orThrow(permit.grow(bytes))
       }
-      return decompress(body, { coding, spend, jsonLength: jsonLength(headers) ?? 0, signal })
+      return decompress(joinBody(body), { coding, spend, jsonLength: jsonLength(headers) ?? 0, signal })
     }
 
     const compressed = async (
@@ -190,7 +204,10 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       const { headers, signal } = request
       const to = route(request.route.model, request.route.version)
       const body = headers["content-encoding"] === undefined ? request.body : await plainBody(request)
-      const asked = readInferBody(to.signature, body, headers)
+      const length = jsonLength(headers)
+      const asked = isLarge(body, length)
+        ? await readLargeInfer(reader, to.signature, body, length, signal)
+        : readInferBody(to.signature, joinBody(body, leadOf(length ?? 0)), length)
       let prediction: Prediction
       try {
         prediction = await inference.run(to, asked.inputs, asked.outputs, { ...asked.schedule, signal })

@@ -34,9 +34,3 @@ export const splitBody = (body: Uint8Array, jsonLength: number) => {
     })
   return { json: body.subarray(0, jsonLength), binary: new BinarySection(body.subarray(jsonLength)) }
 }
-
-/**
- * Bytes to leave free in front of a body that is put together in memory of its own, so that what follows its JSON lies
- * at a multiple of 8, where every datatype can be used in place.
- */
-export const leadOf = (jsonLength: number): number => (8 - (jsonLength % 8)) % 8

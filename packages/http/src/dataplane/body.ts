@@ -1,7 +1,7 @@
 /** The bytes of a body as JSON, or the problem with them. */
 import { BadRequestProblem } from "@modelforge/api"
 import type { Signature } from "@modelforge/core"
-import { hasLongIntegers, hasNonFinite, parseExactJson } from "./exactJson.ts"
+import { hasLongIntegers, hasNonFinite, parseExactJson, takesLongIntegers } from "./exactJson.ts"
 import { isTooDeep, maxNesting } from "./nesting.ts"
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
@@ -27,9 +27,6 @@ const parse = (text: string, parser: (text: string) => unknown): unknown => {
 /** What the parser says of the place, shortened: it quotes the body. */
 const syntaxOf = (error: unknown): string =>
   error instanceof Error ? error.message.replace(/^JSON\.parse: /, "").slice(0, 200) : "it can't be parsed"
-
-const takesLongIntegers = ({ inputs }: Signature) =>
-  inputs.some(({ datatype }) => datatype === "INT64" || datatype === "UINT64")
 
 const parseable = (body: Uint8Array): string => {
   const text = decodeText(body)

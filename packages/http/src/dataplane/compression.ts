@@ -3,7 +3,7 @@
  * large body nor one that only pretends to be small holds anybody else up.
  */
 import { BadRequestProblem } from "@modelforge/api"
-import { leadOf } from "./binarySection.ts"
+import { leadOf } from "./requestBody.ts"
 import type { Coding } from "./requestHead.ts"
 import type { ResponseBody } from "./response.ts"
 

@@ -4,6 +4,11 @@
  * turned into bigints after. The same way `NaN` and infinities are read, which JSON does not have and clients of
  * Triton send.
  */
+import type { Signature } from "@modelforge/core"
+
+/** Whether a signature has a use for integers beyond 2^53. */
+export const takesLongIntegers = ({ inputs }: Signature): boolean =>
+  inputs.some(({ datatype }) => datatype === "INT64" || datatype === "UINT64")
 
 /** Cannot be guessed, so no string of a client is taken for one of these. */
 const mark = `${crypto.randomUUID()}:`

@@ -21,6 +21,7 @@ import {
   refuse,
 } from "./inferParameters.ts"
 import { binaryForms, type OutputForm, type OutputForms, plainForms } from "./outputForms.ts"
+import { ScannedData } from "./ScannedData.ts"
 import { readSchedule, type Schedule } from "./schedule.ts"
 
 export interface InferRequest {
@@ -50,6 +51,7 @@ const readShape = (value: unknown, path: string): ReadonlyArray<number> => {
 }
 
 const readJson = (datatype: Datatype, shape: ReadonlyArray<number>, data: unknown, path: string): Tensor => {
+  if (data instanceof ScannedData) return data.tensor
   if (!Array.isArray(data))
     throw refuse(`${path}.data`, `expected an array of elements, got ${describeValue(data)}`)
   const read = fromElements(datatype, shape, data, `${path}.data`)

@@ -6,9 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { ForbiddenProblem } from "@modelforge/api"
 import type { Permit } from "@modelforge/core"
 import { Result } from "effect"
-import { leadOf } from "../dataplane/binarySection.ts"
 import type { DataPlaneHandler } from "../dataplane/DataPlane.ts"
-import { jsonLength } from "../dataplane/requestHead.ts"
 import { chunksLength, type DataPlaneResponse } from "../dataplane/response.ts"
 import { type DataRoute, matchRoute } from "../dataplane/routes.ts"
 import type { Arrival } from "../guard/openMode.ts"
@@ -70,21 +68,9 @@ const send = (
   return written
 }
 
-const join = (chunks: ReadonlyArray<Buffer>, size: number, lead: number): Buffer => {
-  const [only] = chunks
-  if (chunks.length === 1 && only !== undefined) return only
-  const whole = Buffer.allocUnsafeSlow(lead + size).subarray(lead)
-  let at = 0
-  for (const chunk of chunks) at += chunk.copy(whole, at)
-  return whole
-}
-
-/**
- * The body, `"too large"` past the limit, or undefined when the caller left before its end. Where it is put together,
- * it begins `lead` bytes after a multiple of 8.
- */
-const readBody = (request: IncomingMessage, limit: number, lead: number) =>
-  new Promise<Buffer | "too large" | undefined>((resolve) => {
+/** The body in pieces, `"too large"` past the limit, or undefined when the caller left before its end. */
+const readBody = (request: IncomingMessage, limit: number) =>
+  new Promise<ReadonlyArray<Buffer> | "too large" | undefined>((resolve) => {
     const chunks: Array<Buffer> = []
     let size = 0
     request.on("data", (chunk: Buffer) => {
@@ -95,7 +81,7 @@ const readBody = (request: IncomingMessage, limit: number, lead: number) =>
         resolve("too large")
       } else chunks.push(chunk)
     })
-    request.on("end", () => resolve(join(chunks, size, lead)))
+    request.on("end", () => resolve(chunks))
     request.on("error", () => resolve(undefined))
     request.on("close", () => resolve(undefined))
   })
@@ -136,7 +122,7 @@ const answer = async (
   permit: Permit,
 ) => {
   const { headers } = request
-  const body = await readBody(request, dataPlane.maxRequestBytes, leadOf(jsonLength(headers) ?? 0))
+  const body = await readBody(request, dataPlane.maxRequestBytes)
   if (body === undefined) return
   if (body === "too large") {
     refuse(response, dataPlane.tooLarge(route, headers))

@@ -17,6 +17,7 @@ import {
 } from "@modelforge/core"
 import { Effect, Layer, Logger, Result } from "effect"
 import { DataPlane, type DataPlaneHandler } from "../../src/dataplane/DataPlane.ts"
+import type { RequestBody } from "../../src/dataplane/requestBody.ts"
 import type { DataPlaneResponse } from "../../src/dataplane/response.ts"
 import type { DataRoute } from "../../src/dataplane/routes.ts"
 
@@ -116,8 +117,11 @@ export interface TextAnswer extends DataPlaneResponse {
 /** A place that has room for anything. */
 const permit: Permit = { grow: () => Result.void, release: () => {} }
 
-const bytesOf = (body: unknown): Uint8Array =>
-  body instanceof Uint8Array
+const isPieces = (body: unknown): body is ReadonlyArray<Uint8Array> =>
+  Array.isArray(body) && body.length > 0 && body.every((piece) => piece instanceof Uint8Array)
+
+const bytesOf = (body: unknown): RequestBody =>
+  body instanceof Uint8Array || isPieces(body)
     ? body
     : new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body))
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { BinarySection, leadOf, noBinary, splitBody } from "../../src/dataplane/binarySection.ts"
+import { BinarySection, noBinary, splitBody } from "../../src/dataplane/binarySection.ts"
 
 const bytes = Uint8Array.of(1, 2, 3, 4, 5)
 
@@ -33,14 +33,5 @@ describe("splitBody", () => {
 
   it("refuses a JSON longer than the body", () => {
     assert.throws(() => splitBody(bytes, 6), /Inference-Header-Content-Length is 6, but the body has 5 bytes/)
-  })
-})
-
-describe("leadOf", () => {
-  it("puts what follows the JSON at a multiple of 8", () => {
-    for (let length = 0; length < 30; length++) {
-      assert.strictEqual((leadOf(length) + length) % 8, 0)
-      assert.isBelow(leadOf(length), 8)
-    }
   })
 })
