@@ -1,4 +1,5 @@
 /** Pure schemas of the domain. Imports `effect` only, so it is safe in a browser. */
+export * from "./model/compareSignatures.ts"
 export * from "./model/Datatype.ts"
 export * from "./model/InputIssue.ts"
 export * from "./model/Model.ts"
