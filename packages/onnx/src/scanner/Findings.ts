@@ -1,4 +1,5 @@
 /** What the readers gather from one file, and the limits they keep to. */
+import { GraphBudget } from "../graph/GraphRecord.ts"
 import { type OnnxFields, onnxFields } from "./OnnxFields.ts"
 import { quote, refuse } from "./Refusal.ts"
 import type { ScanLimits } from "./ScanLimits.ts"
@@ -10,12 +11,31 @@ const builtInDomains = new Set(["", "ai.onnx.ml", "com.microsoft", "com.microsof
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const lossy = new TextDecoder("utf-8", { ignoreBOM: true })
 
+const decode = (bytes: Uint8Array): string | undefined => {
+  try {
+    return strict.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** Control characters, line separators, and what changes the direction of text or takes no place; not the joiners that scripts need. */
+const unseen = /[\p{Cc}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/u
+
+/** A name with what can't be seen written out: `"a\\u202eb"`. */
+const visible = (name: string): string =>
+  quote(name).replace(
+    /[\p{Cc}\p{Zl}\p{Zp}\p{Cf}]/gu,
+    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
+  )
+
 /** A text that only people read; what isn't UTF-8 or is NUL becomes U+FFFD. */
 export const readable = (bytes: Uint8Array): string => lossy.decode(bytes).replaceAll("\0", "\ufffd")
 
 export class Findings {
   readonly limits: ScanLimits
   readonly fields: OnnxFields
+  readonly budget: GraphBudget
   /** Something that only an ONNX model has was seen. */
   recognised = false
   nodes = 0
@@ -27,26 +47,25 @@ export class Findings {
   constructor(limits: ScanLimits) {
     this.limits = limits
     this.fields = onnxFields(limits)
+    this.budget = new GraphBudget(limits)
   }
 
   /** A text that names something. */
   name(bytes: Uint8Array, where: () => string): string {
-    let ascii = ""
-    for (const byte of bytes) {
-      if (byte === 0 || byte > 127) {
-        ascii = ""
-        break
-      }
-      ascii += String.fromCharCode(byte)
+    if (bytes.every((byte) => byte >= 32 && byte < 127)) {
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
     }
-    if (ascii.length === bytes.length) return ascii
-    try {
-      const name = strict.decode(bytes)
-      if (!name.includes("\0")) return name
-    } catch {
-      // Not UTF-8: refused below.
+    const name = decode(bytes)
+    if (name?.includes("\0") !== false) {
+      return refuse("malformed", `a name in ${where()} is not UTF-8 text or contains a NUL character`)
     }
-    return refuse("malformed", `a name in ${where()} is not UTF-8 text or contains a NUL character`)
+    if (unseen.test(name)) {
+      refuse(
+        "invalid-name",
+        `the name ${visible(name)} in ${where()} contains a character that can't be seen. Rename it in the program that exports the model.`,
+      )
+    }
+    return name
   }
 
   /** Counts a name that is kept until the end of the scan. */

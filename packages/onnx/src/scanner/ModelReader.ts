@@ -1,7 +1,10 @@
 /** Reads the outermost message of an ONNX file and concludes what the file is. */
-import type { ScannedModel, TensorSpec } from "@modelforge/core"
+import type { ModelGraph, ScannedModel, TensorSpec } from "@modelforge/core"
+import { drawModelGraph } from "../graph/drawModelGraph.ts"
+import { RecordedGraph } from "../graph/GraphRecord.ts"
+import { AttributeReader } from "./AttributeReader.ts"
 import { type Findings, readable } from "./Findings.ts"
-import { AttributeReader, Declarations, GraphReader, NodeReader } from "./GraphReader.ts"
+import { Declarations, GraphReader, NodeReader, openGraph } from "./GraphReader.ts"
 import { MessageReader } from "./ProtoWalker.ts"
 import { quote, refuse } from "./Refusal.ts"
 import { EntryReader, elements } from "./TensorReader.ts"
@@ -13,6 +16,7 @@ export class ModelReader extends MessageReader {
   readonly rules
   readonly #findings: Findings
   readonly #declarations = new Declarations()
+  readonly #record: RecordedGraph
   readonly #opsets = new Map<string, number>()
   readonly #metadata = new Map<string, string>()
   #metadataBytes = 0
@@ -26,6 +30,7 @@ export class ModelReader extends MessageReader {
     super()
     this.rules = findings.fields.model
     this.#findings = findings
+    this.#record = new RecordedGraph(findings.budget)
   }
 
   describe(): string {
@@ -51,7 +56,7 @@ export class ModelReader extends MessageReader {
       case 7:
         // Protobuf would merge a second graph into the first; other readers may take one of them.
         if (++this.#graphs > 1) refuse("malformed", "the model has two graphs")
-        return new GraphReader(this.#findings, () => "the graph", this.#declarations)
+        return new GraphReader(this.#findings, () => "the graph", this.#record, this.#declarations)
       case 8:
         return new OpsetReader(this.#findings, (domain, version) => this.#opset(domain, version))
       case 14:
@@ -103,8 +108,13 @@ export class ModelReader extends MessageReader {
     if (this.#opsets.size === 0) refuse("malformed", "the model does not say which operator sets it uses")
   }
 
+  /** The graph for viewers, once the whole file was read; with pauses, because it takes long for large models. */
+  drawing(): Generator<void, ModelGraph> {
+    return drawModelGraph(this.#record, this.#findings.limits.graphBytes)
+  }
+
   /** What was found, once the whole file was read. */
-  result(): ScannedModel {
+  result(): Omit<ScannedModel, "graph"> {
     const { inputs, outputs, initializers } = this.#declarations
     const operators = this.#findings.operators()
     if (outputs.length === 0) refuse("no-outputs", "the model has no outputs, so there is nothing to serve")
@@ -228,7 +238,7 @@ class FunctionReader extends MessageReader {
   override open(field: number): MessageReader {
     return field === 7
       ? new NodeReader(this.#findings, this.#where)
-      : new AttributeReader(this.#findings, this.#where)
+      : new AttributeReader(this.#findings, { holder: this.#where, openGraph, recorded: false })
   }
 
   override close(): void {
