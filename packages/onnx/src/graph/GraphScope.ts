@@ -104,17 +104,17 @@ const constantOf = ({ attributes }: RecordedNode): RecordedInitializer | undefin
   if (attribute === undefined) return undefined
   // Constants are no parameters.
   if (attribute.tensor !== null) return { ...attribute.tensor, elements: 0 }
-  const datatype = constantTypes[attribute.name]
+  const datatype = constantTypes.get(attribute.name)
   if (datatype === undefined) return undefined
   const { value, length } = attribute
   return { datatype, shape: Array.isArray(value) ? [length ?? value.length] : [], elements: 0 }
 }
 
-const constantTypes: Readonly<Record<string, string>> = {
-  value_float: "FP32",
-  value_floats: "FP32",
-  value_int: "INT64",
-  value_ints: "INT64",
-  value_string: "BYTES",
-  value_strings: "BYTES",
-}
+const constantTypes: ReadonlyMap<string, string> = new Map([
+  ["value_float", "FP32"],
+  ["value_floats", "FP32"],
+  ["value_int", "INT64"],
+  ["value_ints", "INT64"],
+  ["value_string", "BYTES"],
+  ["value_strings", "BYTES"],
+])

@@ -5,8 +5,9 @@ import { RecordedGraph } from "../graph/GraphRecord.ts"
 import { AttributeReader } from "./AttributeReader.ts"
 import { type Findings, readable } from "./Findings.ts"
 import { Declarations, GraphReader, NodeReader, openGraph } from "./GraphReader.ts"
+import { appearance } from "./lookAlike.ts"
 import { MessageReader } from "./ProtoWalker.ts"
-import { quote, refuse } from "./Refusal.ts"
+import { escaped, quote, refuse } from "./Refusal.ts"
 import { EntryReader, elements } from "./TensorReader.ts"
 import { type DeclaredValue, datatypeOf } from "./ValueReader.ts"
 
@@ -77,7 +78,14 @@ export class ModelReader extends MessageReader {
       refuse("malformed", `the operator set ${quote(domain)} has an impossible version`)
     }
     this.#findings.remember(domain)
-    this.#opsets.set(domain === "" ? "ai.onnx" : domain, version)
+    const home = domain === "" ? "ai.onnx" : domain
+    if ((this.#opsets.get(home) ?? version) !== version) {
+      refuse(
+        "duplicate-name",
+        `the model names two versions of the operator set ${quote(home)}, and runtimes differ in which they take`,
+      )
+    }
+    this.#opsets.set(home, version)
     if (this.#opsets.size > this.#findings.limits.entries) {
       refuse("limit-exceeded", `the model names more than ${this.#findings.limits.entries} operator sets`)
     }
@@ -85,6 +93,18 @@ export class ModelReader extends MessageReader {
 
   #entry(key: string, value: string): void {
     const { entries, metadataBytes } = this.#findings.limits
+    if (sessionOptions.test(key)) {
+      refuse(
+        "session-options",
+        `the metadata entry ${quote(key)} is made to set options of the runtime, which could name files and libraries. Remove it from the model: the server's operator sets such options.`,
+      )
+    }
+    if ((this.#metadata.get(key) ?? value) !== value) {
+      refuse(
+        "duplicate-name",
+        `the metadata has two different entries named ${quote(key)}. Remove one of them.`,
+      )
+    }
     this.#metadataBytes += Buffer.byteLength(key) + Buffer.byteLength(value)
     this.#metadata.set(key, value)
     if (this.#metadataBytes > metadataBytes || this.#metadata.size > entries) {
@@ -140,8 +160,16 @@ export class ModelReader extends MessageReader {
   }
 }
 
+/**
+ * `ort_config` is what ONNX Runtime takes session options from when its environment says so; the others are names of
+ * options, of its configuration's keys, and of the libraries and files that it would open.
+ */
+const sessionOptions =
+  /^(ort_config$|session\.|ep\.|(ort_)?(session_options|optimized_model_filepath|profile_file_prefix|custom_ops?_librar(y|ies))$)/i
+
 const specs = (values: ReadonlyArray<DeclaredValue>, kind: "input" | "output"): Array<TensorSpec> => {
   const names = new Set<string>()
+  const appearances = new Map<string, string>()
   return values.map((value) => {
     const where = `the ${kind} ${quote(value.name)}`
     if (value.name === "") refuse("invalid-name", `an ${kind} of the model has no name`)
@@ -150,6 +178,14 @@ const specs = (values: ReadonlyArray<DeclaredValue>, kind: "input" | "output"): 
     if (names.has(value.name))
       refuse("duplicate-name", `the model has two ${kind}s named ${quote(value.name)}`)
     names.add(value.name)
+    const twin = appearances.get(appearance(value.name))
+    if (twin !== undefined) {
+      refuse(
+        "duplicate-name",
+        `the model has two ${kind}s whose names look the same, ${escaped(twin)} and ${escaped(value.name)}. Rename one of them in the program that exports the model.`,
+      )
+    }
+    appearances.set(appearance(value.name), value.name)
     const datatype = datatypeOf(value, where)
     const shape =
       value.shape ??
@@ -217,6 +253,7 @@ class FunctionReader extends MessageReader {
   readonly #findings: Findings
   #name = ""
   #domain = ""
+  #overload = ""
   readonly #where = () => this.describe()
 
   constructor(findings: Findings) {
@@ -232,7 +269,8 @@ class FunctionReader extends MessageReader {
   override text(field: number, bytes: Uint8Array): void {
     const text = this.#findings.name(bytes, this.#where)
     if (field === 1) this.#name = text
-    else this.#domain = text
+    else if (field === 10) this.#domain = text
+    else this.#overload = text
   }
 
   override open(field: number): MessageReader {
@@ -242,6 +280,6 @@ class FunctionReader extends MessageReader {
   }
 
   override close(): void {
-    this.#findings.localFunction(this.#domain, this.#name)
+    this.#findings.localFunction(this.#domain, this.#name, this.#overload)
   }
 }

@@ -56,8 +56,8 @@ export const onnxFields = (limits: ScanLimits): OnnxFields => {
     metadata: fieldRules({ 1: text(limits.metadataBytes), 2: text(limits.metadataBytes) }),
     // initialization, algorithm
     training: fieldRules({ 1: message, 2: message }),
-    // name, node, domain, attribute_proto (defaults of attributes)
-    localFunction: fieldRules({ 1: name, 7: message, 10: name, 11: message }),
+    // name, node, domain, attribute_proto (defaults of attributes), overload
+    localFunction: fieldRules({ 1: name, 7: message, 10: name, 11: message, 13: name }),
     // node, name, initializer, input, output, value_info, sparse_initializer
     graph: fieldRules({
       1: message,

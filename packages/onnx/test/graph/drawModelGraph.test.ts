@@ -136,6 +136,65 @@ describe("the graph of a small model", () => {
   })
 })
 
+describe("a hostile graph", () => {
+  it("is drawn as well as it can be, or not at all", () => {
+    const relu = (input: string, output: string) => onnx.node("Relu", [input], [output])
+    const body = onnx.graph({ name: "__proto__", nodes: [relu("y", "y")], outputs: [y] })
+    const view = mainView(
+      draw(
+        onnx.model({
+          nodes: [
+            // Itself, a circle, an output that is made twice or is an input, and names that objects have.
+            relu("a", "a"),
+            relu("b", "c"),
+            relu("c", "b"),
+            relu("c", "x"),
+            relu("x", "y"),
+            relu("x", "y"),
+            onnx.node("Constant", [], ["__proto__"], { attributes: [onnx.attributeInt("constructor", 1)] }),
+            onnx.node("__proto__", ["__proto__", "", "w"], ["", "toString"], {
+              attributes: [onnx.attributeGraph("__proto__", body)],
+            }),
+            onnx.node("Constant", [], []),
+          ],
+          initializers: [onnx.tensor("x", type.FP32, [1]), onnx.tensor("w", 99, [1])],
+          inputs: [x],
+          outputs: [y],
+        }),
+      ),
+    )
+    assert.strictEqual(view.nodes, 9)
+    assert.lengthOf(
+      view.boxes.filter(({ kind }) => kind === "node"),
+      9,
+    )
+    assert.deepStrictEqual(nodeBox(view, "__proto__").initializers, [
+      { name: "w", datatype: null, shape: [1] },
+    ])
+  })
+
+  it("of subgraphs in subgraphs is drawn to the bottom", () => {
+    const nested = (depth: number): Uint8Array =>
+      onnx.graph({
+        nodes: [
+          onnx.node("If", ["c"], ["y"], {
+            attributes: depth === 0 ? [] : [onnx.attributeGraph("then_branch", nested(depth - 1))],
+          }),
+        ],
+        outputs: [y],
+      })
+    const graph = draw(
+      onnx.concat(
+        onnx.int(1, 8),
+        onnx.opset("", 17),
+        onnx.bytes(7, onnx.concat(nested(30), onnx.bytes(11, onnx.value("c", type.BOOL, [])))),
+      ),
+    )
+    assert.lengthOf(graph.views, 31)
+    assert.isTrue(graph.views.every((view) => lines(view).includes("c > If: ")))
+  })
+})
+
 describe("subgraphs", () => {
   it("are views of their own, with what they take from around them", () => {
     const branch = (operator: string) =>
@@ -179,15 +238,15 @@ describe("subgraphs", () => {
 
 describe("the graph of a large model", () => {
   it("is folded into repeated blocks, whose contents are views", () => {
-    const graph = draw(chain(700))
+    const graph = draw(chain(350))
     assert.isTrue(graph.complete)
     const view = mainView(graph)
-    assert.strictEqual(view.nodes, 700)
-    assert.isBelow(view.boxes.length, 130)
+    assert.strictEqual(view.nodes, 350)
+    assert.isBelow(view.boxes.length, 70)
     const groups = view.boxes.filter((box) => box.kind === "group")
-    assert.isAbove(groups.length, 90)
+    assert.isAbove(groups.length, 40)
     const held = groups.reduce((total, { nodes }) => total + nodes, 0)
-    assert.strictEqual(held + view.boxes.filter(({ kind }) => kind === "node").length, 700)
+    assert.strictEqual(held + view.boxes.filter(({ kind }) => kind === "node").length, 350)
     const [group] = groups
     assert.deepInclude(group, {
       nodes: 7,
@@ -203,18 +262,9 @@ describe("the graph of a large model", () => {
   })
 
   it("names a group by the scope that its nodes share", () => {
-    const graph = draw(chain(7 * 60))
+    const graph = draw(chain(350))
     const names = mainView(graph).boxes.flatMap((box) => (box.kind === "group" ? [box.name] : []))
     assert.isTrue(names.every((name) => name.startsWith("/layers")))
-  })
-
-  it("of 10 000 nodes keeps to its limit, and says what is left out", () => {
-    const graph = draw(chain(10_000), { graphBytes: 256 * 1024 })
-    assert.isAtMost(Buffer.byteLength(JSON.stringify(graph)), 256 * 1024 + 10_000)
-    assert.isFalse(graph.complete)
-    assert.match(graph.notes.join(), /inside \d+ groups or subgraphs is left out/)
-    assert.isBelow(mainView(graph).boxes.length, 250)
-    assert.strictEqual(mainView(graph).nodes, 10_000)
   })
 
   it("beyond the limits is cut off, never refused", () => {
