@@ -3,7 +3,8 @@ import { assert, it } from "@effect/vitest"
 import type { ModelGraph } from "@modelforge/core"
 import * as onnx from "../onnxFile.ts"
 import { random } from "../random.ts"
-import { chain, draw, mainView } from "./drawing.ts"
+import { chain } from "./chain.ts"
+import { draw, mainView } from "./drawing.ts"
 
 const counts = process.env["MODELFORGE_SOAK"] === "1" ? [10_000, 100_000] : [10_000]
 const mebibyte = 1024 * 1024

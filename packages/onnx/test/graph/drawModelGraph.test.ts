@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { exampleBytes } from "../exampleModels.ts"
 import * as onnx from "../onnxFile.ts"
-import { chain, draw, lines, mainView, nodeBox } from "./drawing.ts"
+import { chain } from "./chain.ts"
+import { draw, lines, mainView, nodeBox } from "./drawing.ts"
 
 const { elementType: type } = onnx
 const x = onnx.value("x", type.FP32, ["n"])
