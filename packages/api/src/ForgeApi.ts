@@ -3,6 +3,7 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { InferenceProtocolApi } from "./InferenceProtocolApi.ts"
+import { InspectionApi } from "./InspectionApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { PredictApi } from "./PredictApi.ts"
 import { BadRequestProblem, InternalProblem, InvalidRequestProblem } from "./Problems.ts"
@@ -19,6 +20,7 @@ export class ForgeApi extends HttpApi.make("modelforge")
   .add(SystemApi)
   .add(ModelsApi.middleware(RequestProblems))
   .add(VersionsApi.middleware(RequestProblems))
+  .add(InspectionApi.middleware(RequestProblems))
   .add(PredictApi)
   .add(InferenceProtocolApi)
   .annotateMerge(

@@ -63,6 +63,13 @@ export class VersionNotFoundProblem extends HttpApiError.Problem<VersionNotFound
   { model: Schema.String, version: Schema.NullOr(Schema.String) },
 ) {}
 
+/** The version was uploaded to a release that kept no graphs. */
+export class GraphNotFoundProblem extends HttpApiError.Problem<GraphNotFoundProblem>()(
+  "GraphNotFoundProblem",
+  { type: urn("graph-not-found"), status: 404, title: "The version has no graph" },
+  { model: Schema.String, version: Schema.Int },
+) {}
+
 export class AliasNotFoundProblem extends HttpApiError.Problem<AliasNotFoundProblem>()(
   "AliasNotFoundProblem",
   { type: urn("alias-not-found"), status: 404, title: "Alias not found" },

@@ -1,5 +1,6 @@
 export * from "./ForgeApi.ts"
 export * from "./InferenceProtocolApi.ts"
+export * from "./InspectionApi.ts"
 export * from "./ModelsApi.ts"
 export * from "./Page.ts"
 export * from "./PredictApi.ts"

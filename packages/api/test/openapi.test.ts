@@ -163,6 +163,7 @@ describe("the OpenAPI document", () => {
         "deadline-exceeded",
         "digest-mismatch",
         "duplicate-version",
+        "graph-not-found",
         "internal",
         "invalid-inputs",
         "invalid-request",

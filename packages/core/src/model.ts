@@ -1,8 +1,11 @@
 /** Pure schemas of the domain. Imports `effect` only, so it is safe in a browser. */
+export * from "./model/compareSignatures.ts"
+export * from "./model/compareVersions.ts"
 export * from "./model/Datatype.ts"
 export * from "./model/InputIssue.ts"
 export * from "./model/Model.ts"
 export * from "./model/ModelConfig.ts"
+export * from "./model/ModelGraph.ts"
 export * from "./model/Names.ts"
 export * from "./model/Serving.ts"
 export * from "./model/Signature.ts"

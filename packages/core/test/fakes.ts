@@ -13,6 +13,7 @@ import {
   RunnerUnavailable,
   RuntimeError,
 } from "../src/inference/ModelRuntime.ts"
+import type { ModelGraph } from "../src/model/ModelGraph.ts"
 import type { Signature } from "../src/model/Signature.ts"
 import { Digest, type ModelSummary } from "../src/model/Version.ts"
 import { layerRegistryStoreMemory } from "../src/registry/MemoryRegistryStore.ts"
@@ -97,6 +98,8 @@ export const summary: ModelSummary = {
   docString: "",
 }
 
+export const graph: ModelGraph = { views: [], complete: false, notes: ["not drawn"] }
+
 /** Bytes that the scanner refuses as soon as they arrive. */
 export const forbidden = "forbidden"
 
@@ -113,7 +116,7 @@ const layerFakeScanner = Layer.succeed(ModelScanner, {
       finish: Effect.suspend(() =>
         size === 0
           ? Effect.fail(new UnusableModel({ code: "empty", detail: "the file is empty" }))
-          : Effect.succeed({ signature, summary }),
+          : Effect.succeed({ signature, summary, graph }),
       ),
     }
   }),

@@ -3,6 +3,7 @@ import { ForgeApi } from "@modelforge/api"
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiSwagger } from "effect/http-api"
 import { layerInferenceProtocol } from "./handlers/inferenceProtocol.ts"
+import { layerInspection } from "./handlers/inspection.ts"
 import { layerModels } from "./handlers/models.ts"
 import { layerPredict } from "./handlers/predict.ts"
 import { layerSystem } from "./handlers/system.ts"
@@ -14,7 +15,14 @@ export const layerRoutes = Layer.mergeAll(
   HttpApiSwagger.layer(ForgeApi, { path: docsPath }),
   layerFallback,
 ).pipe(
-  Layer.provide([layerSystem, layerModels, layerVersions, layerPredict, layerInferenceProtocol]),
+  Layer.provide([
+    layerSystem,
+    layerModels,
+    layerVersions,
+    layerInspection,
+    layerPredict,
+    layerInferenceProtocol,
+  ]),
   // After the handlers: they need the middleware too.
   Layer.provide(layerRequestProblems),
 )

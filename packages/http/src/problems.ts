@@ -51,6 +51,8 @@ export const registryProblem = (reason: RegistryReason) => {
       return new Problems.ModelExistsProblem({ model: reason.model, detail })
     case "VersionNotFound":
       return new Problems.VersionNotFoundProblem({ model: reason.model, version: reason.version, detail })
+    case "GraphNotFound":
+      return new Problems.GraphNotFoundProblem({ model: reason.model, version: reason.version, detail })
     case "DuplicateVersion":
       return new Problems.DuplicateVersionProblem({
         model: reason.model,

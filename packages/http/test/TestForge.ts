@@ -14,6 +14,7 @@ import {
   type LoadedModel,
   layerArtifactStoreLocal,
   layerRegistryStoreMemory,
+  type ModelGraph,
   ModelRuntime,
   type ModelScan,
   ModelScanner,
@@ -72,6 +73,12 @@ export const signatures: Readonly<Record<string, Signature>> = {
   },
 }
 
+export const graph: ModelGraph = {
+  views: [],
+  complete: false,
+  notes: ["The model is too large to be drawn."],
+}
+
 export const summary: ModelSummary = {
   irVersion: 10,
   opsets: { "ai.onnx": 21 },
@@ -100,7 +107,7 @@ const layerScanner = Layer.succeed(ModelScanner, {
         const signature = signatures[name]
         return signature === undefined
           ? refuse("not-onnx", "The file is not an ONNX model")
-          : Effect.succeed({ signature, summary })
+          : Effect.succeed({ signature, summary, graph })
       }),
     }
   }),
@@ -133,6 +140,8 @@ export class TestForge {
   readonly placements: Array<Placement> = []
   trial: Effect.Effect<void, RuntimeError> = Effect.void
   store: StoreMood = "up"
+  /** `forgotten`: as in a store that an older release filled. */
+  graphs: "kept" | "forgotten" = "kept"
   /** Bytes that were read from stored artifacts, and after how many the storage fails. */
   downloaded = 0
   downloadable = Number.POSITIVE_INFINITY
@@ -226,6 +235,8 @@ export class TestForge {
         insertVersion: (draft) => this.#inMood(store.insertVersion(draft)),
         findVersion: (model, version) => this.#inMood(store.findVersion(model, version)),
         findDigest: (model, digest) => this.#inMood(store.findDigest(model, digest)),
+        findGraph: (model, version) =>
+          this.#inMood(this.graphs === "kept" ? store.findGraph(model, version) : Effect.succeedNone),
         listVersions: (model, window) => this.#inMood(store.listVersions(model, window)),
         listValidating: this.#inMood(store.listValidating),
         settleVersion: (model, version, verdict) =>

@@ -1,5 +1,6 @@
 /** Valid ONNX files, damaged at random: bits flipped, cut, spliced, grown. */
 import { exampleBytes, exampleNames } from "./exampleModels.ts"
+import { chain } from "./graph/chain.ts"
 import * as onnx from "./onnxFile.ts"
 import type { Random } from "./random.ts"
 
@@ -8,6 +9,8 @@ const files = [
   onnx.loop(10n),
   onnx.huge([2n]),
   onnx.identity(onnx.elementType.BYTES, ["a", 3, null]),
+  // Large enough for its drawing to be folded.
+  chain(300),
 ]
 
 const mutate = (file: Uint8Array, { int, pick }: Random): Uint8Array => {

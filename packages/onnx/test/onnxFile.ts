@@ -130,14 +130,15 @@ export interface GraphOptions {
 }
 
 export const graph = (options: GraphOptions): Bytes =>
-  concat(
+  // Not `concat`: a call takes only so many arguments.
+  Buffer.concat([
     ...(options.nodes ?? []).map((body) => bytes(1, body)),
     bytes(2, options.name ?? "g"),
     ...(options.initializers ?? []).map((body) => bytes(5, body)),
     ...(options.inputs ?? []).map((body) => bytes(11, body)),
     ...(options.outputs ?? []).map((body) => bytes(12, body)),
     ...(options.rest ?? []),
-  )
+  ])
 
 export interface ModelOptions extends GraphOptions {
   readonly ir?: number

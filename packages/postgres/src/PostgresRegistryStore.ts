@@ -60,6 +60,7 @@ const make = Effect.gen(function* () {
           return yield* refuse(new DuplicateVersion({ model, digest, version: same.value }))
         }
         const inserted = yield* statements.insertVersion(draft, version)
+        yield* statements.insertGraph(draft, version)
         if (draft.state === "ready" && alias !== null) yield* statements.pointAlias(model, alias, version)
         return inserted
       },
@@ -68,6 +69,7 @@ const make = Effect.gen(function* () {
     ),
     findVersion: (model, version) => read("findVersion")(statements.findVersion(model, version)),
     findDigest: (model, digest) => read("findDigest")(statements.findDigest(model, digest)),
+    findGraph: (model, version) => read("findGraph")(statements.findGraph(model, version)),
     listVersions: (model, window) => read("listVersions")(statements.listVersions(model, window)),
     listValidating: read("listValidating")(statements.listValidating),
     settleVersion: Effect.fnUntraced(

@@ -26,6 +26,7 @@ const ModelRow = Schema.Struct({
   updatedAt: Schema.DateTimeUtcFromDate,
 })
 const VersionRow = Schema.Struct({ ...Version.fields, createdAt: Schema.DateTimeUtcFromDate })
+const GraphRow = Schema.Struct({ graph: Schema.String })
 const NumberRow = Schema.Struct({ version: VersionNumber })
 const StateRow = Schema.Struct({ state: VersionState })
 const AliasRow = Schema.Struct({ alias: AliasName })
@@ -176,6 +177,17 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
           ${draft.createdBy === null ? null : text(draft.createdBy)}, ${draft.alias})
         RETURNING ${versionColumns}
       `).pipe(only),
+
+    insertGraph: ({ model, graph }: VersionDraft, version: VersionNumber) =>
+      sql`
+        INSERT INTO modelforge.graphs (model, version, graph) VALUES (${model}, ${version}, ${graph})
+      `.withoutTransform,
+
+    /** As text: the driver would parse json, only for it to be written again. */
+    findGraph: (model: ModelName, version: VersionNumber) =>
+      rows(GraphRow)(sql`
+        SELECT graph::text AS graph FROM modelforge.graphs WHERE model = ${model} AND version = ${version}
+      `).pipe(Effect.map((found) => Option.map(Array.head(found), (row) => row.graph))),
 
     findVersion: (model: ModelName, version: VersionNumber) =>
       versions(sql`

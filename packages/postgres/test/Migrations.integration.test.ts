@@ -23,6 +23,7 @@ const tables = (url: Redacted.Redacted) =>
 
 const allTables = [
   "modelforge.aliases",
+  "modelforge.graphs",
   "modelforge.modelforge_migrations",
   "modelforge.models",
   "modelforge.versions",
@@ -31,6 +32,7 @@ const allTables = [
 const allMigrations = [
   [1, "registry"],
   [2, "model_config"],
+  [3, "graphs"],
 ] satisfies Array<readonly [id: number, name: string]>
 
 it.live("a fresh database gets every table in a schema of its own; the second run has nothing to do", () =>

@@ -35,6 +35,7 @@ const draft = (digit: number): VersionDraft => ({
     metadata: {},
     docString: "",
   },
+  graph: "{}",
   description: "",
   createdBy: null,
   createModel: true,

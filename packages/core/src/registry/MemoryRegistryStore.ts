@@ -31,6 +31,7 @@ interface StoredModel {
 
 interface StoredVersion {
   value: Version
+  readonly graph: string
   /** Set when the version settles as ready. */
   readonly alias: AliasName | null
 }
@@ -131,7 +132,7 @@ const make = () => {
     deleteModel: (name) =>
       Effect.suspend(() => (models.delete(name) ? Effect.void : refuse(new ModelNotFound({ model: name })))),
 
-    insertVersion: Effect.fnUntraced(function* ({ alias, createModel, ...draft }: VersionDraft) {
+    insertVersion: Effect.fnUntraced(function* ({ alias, createModel, graph, ...draft }: VersionDraft) {
       const now = yield* DateTime.now
       const { model, digest, state } = draft
       const stored = models.get(model) ?? (createModel ? emptyModel(model, now) : undefined)
@@ -142,7 +143,7 @@ const make = () => {
       const value = new Version({ ...draft, version, reason: null, createdAt: now })
       models.set(model, stored)
       stored.lastVersion = version
-      stored.versions.set(version, { value, alias })
+      stored.versions.set(version, { value, graph, alias })
       if (state === "ready" && alias !== null) stored.aliases.set(alias, version)
       return value
     }),
@@ -150,6 +151,8 @@ const make = () => {
       Effect.sync(() => Option.fromUndefinedOr(versionOf(model, version)?.value)),
     findDigest: (model, digest) =>
       Effect.sync(() => Option.fromUndefinedOr(versionWithDigest(models.get(model), digest))),
+    findGraph: (model, version) =>
+      Effect.sync(() => Option.fromUndefinedOr(versionOf(model, version)?.graph)),
     listVersions: (model, { limit, after }) =>
       Effect.sync(() => {
         const stored = models.get(model)

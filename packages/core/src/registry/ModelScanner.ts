@@ -1,5 +1,6 @@
 /** Reads what a model file says of itself while its bytes arrive, and refuses what is not safe to run. */
 import { Context, type Effect, Schema } from "effect"
+import type { ModelGraph } from "../model/ModelGraph.ts"
 import type { Signature } from "../model/Signature.ts"
 import type { ModelSummary } from "../model/Version.ts"
 
@@ -18,6 +19,8 @@ export class UnusableModel extends Schema.TaggedError<UnusableModel>()("Unusable
 export interface ScannedModel {
   readonly signature: Signature
   readonly summary: ModelSummary
+  /** For viewers. */
+  readonly graph: ModelGraph
 }
 
 /** The reading of one file. Holds its structure, never its weights. */

@@ -5,7 +5,13 @@ import type { Model, ModelDraft } from "../model/Model.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import type { AliasName, ModelName } from "../model/Names.ts"
 import { type Digest, type Version, VersionNumber } from "../model/Version.ts"
-import { ModelNotFound, RegistryError, StoreUnavailable, VersionNotFound } from "./RegistryError.ts"
+import {
+  GraphNotFound,
+  ModelNotFound,
+  RegistryError,
+  StoreUnavailable,
+  VersionNotFound,
+} from "./RegistryError.ts"
 import { type ModelChange, type ModelFilter, RegistryStore, type Window } from "./RegistryStore.ts"
 import { RoutingTable } from "./RoutingTable.ts"
 import { Uploads } from "./Uploads.ts"
@@ -17,6 +23,14 @@ export interface Download {
   /** Bytes. */
   readonly size: number
   readonly bytes: Stream.Stream<Uint8Array, RegistryError>
+}
+
+/** The graph of a version, for viewers. */
+export interface StoredGraph {
+  /** Of the artifact, and so of the graph that was read from it. */
+  readonly digest: Digest
+  /** A `ModelGraph` as JSON; some megabytes for a large model. Fails with `GraphNotFound`. */
+  readonly json: Effect.Effect<string, RegistryError>
 }
 
 export class Registry extends Context.Service<
@@ -63,6 +77,8 @@ export class Registry extends Context.Service<
       alias: AliasName,
       version: VersionNumber,
     ) => Effect.Effect<void, RegistryError>
+    /** By number or alias. Fails with `ModelNotFound` or `VersionNotFound`. */
+    readonly graph: (model: ModelName, version: string) => Effect.Effect<StoredGraph, RegistryError>
     /** Fails with `ModelNotFound`; true when the alias existed. */
     readonly deleteAlias: (model: ModelName, alias: AliasName) => Effect.Effect<boolean, RegistryError>
   }
@@ -130,6 +146,15 @@ export class Registry extends Context.Service<
           ),
         )
         return { digest, size, bytes }
+      }),
+      graph: Effect.fn("Registry.graph")(function* (name, ref) {
+        const { digest, version: number } = yield* version(name, ref)
+        const missing = new RegistryError({ reason: new GraphNotFound({ model: name, version: number }) })
+        const json = Effect.flatMap(
+          store.findGraph(name, number),
+          Option.match({ onNone: () => Effect.fail(missing), onSome: Effect.succeed }),
+        )
+        return { digest, json }
       }),
       setAlias: (name, alias, number) => thenRefresh(name, store.setAlias(name, alias, number)),
       deleteAlias: Effect.fn("Registry.deleteAlias")(function* (name, alias) {

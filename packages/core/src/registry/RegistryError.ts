@@ -29,6 +29,19 @@ export class VersionNotFound extends Schema.TaggedError<VersionNotFound>()("Vers
   }
 }
 
+/** The version was committed by a release that kept no graphs. */
+export class GraphNotFound extends Schema.TaggedError<GraphNotFound>()("GraphNotFound", {
+  model: Schema.String,
+  version: Schema.Int,
+}) {
+  override get message() {
+    return (
+      `Version ${this.version} of model "${this.model}" was uploaded before graphs were kept: ` +
+      "delete it and upload its file again to see its graph"
+    )
+  }
+}
+
 /** The same bytes are a version of this model already. */
 export class DuplicateVersion extends Schema.TaggedError<DuplicateVersion>()("DuplicateVersion", {
   model: Schema.String,
@@ -110,6 +123,7 @@ export const RegistryReason = Schema.Union([
   ModelNotFound,
   ModelExists,
   VersionNotFound,
+  GraphNotFound,
   DuplicateVersion,
   VersionConflict,
   DigestMismatch,

@@ -33,6 +33,8 @@ export interface VersionDraft {
   readonly state: "validating" | "ready"
   readonly signature: Signature
   readonly summary: ModelSummary
+  /** A `ModelGraph` as JSON. It is only ever handed on, so nobody decodes it. */
+  readonly graph: string
   readonly description: string
   readonly createdBy: string | null
   /** Makes the model too when there is none. */
@@ -98,6 +100,11 @@ export class RegistryStore extends Context.Service<
       model: ModelName,
       digest: Digest,
     ) => Effect.Effect<Option.Option<VersionNumber>, RegistryError>
+    /** The graph that was committed with the version; none where it was committed by a release that had no graphs. */
+    readonly findGraph: (
+      model: ModelName,
+      version: VersionNumber,
+    ) => Effect.Effect<Option.Option<string>, RegistryError>
     /** Newest first; `after` is a number. Empty for an unknown model. */
     readonly listVersions: (
       model: ModelName,

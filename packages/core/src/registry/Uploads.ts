@@ -117,6 +117,7 @@ export class Uploads extends Context.Service<
         state,
         signature: scanned.signature,
         summary: scanned.summary,
+        graph: JSON.stringify(scanned.graph),
         description: upload.description ?? "",
         createdBy: upload.createdBy ?? null,
         createModel: upload.createModel ?? false,

@@ -39,6 +39,7 @@ export const draftOf = (model: ModelName, fields: Partial<VersionDraft> = {}): V
   state: "ready",
   signature,
   summary,
+  graph: JSON.stringify({ views: [], complete: false, notes: [`${oddText}\u0000`] }),
   description: oddText,
   createdBy: "someone@example.com",
   createModel: false,

@@ -23,7 +23,7 @@ export const versionTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
       const model = yield* withVersions("commit", 0)
       const draft = draftOf(model)
       const version = yield* store.insertVersion(draft)
-      const facts = Struct.omit(draft, ["createModel", "alias"])
+      const facts = Struct.omit(draft, ["createModel", "alias", "graph"])
       assert.deepInclude({ ...version }, { ...facts, version: v(1), reason: null })
       assert.deepStrictEqual(yield* store.findVersion(model, v(1)), Option.some(version))
       assert.deepStrictEqual(yield* store.findDigest(model, facts.digest), Option.some(v(1)))
@@ -31,6 +31,25 @@ export const versionTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
       assert.deepStrictEqual([open.version, open.createdBy, open.description], [2, null, ""])
       assert.isTrue(DateTime.isGreaterThanOrEqualTo(open.createdAt, version.createdAt))
       assert.strictEqual((yield* found(store.findModel(model))).latestVersion, 2)
+    }),
+  )
+
+  it.effect("a graph comes back to the letter, and goes with its version", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = yield* withVersions("graph", 1)
+      // As large as the largest that a scanner makes.
+      const graph = JSON.stringify({ notes: Array.from({ length: 4096 }, () => "x".repeat(1021)) })
+      yield* store.insertVersion(draftOf(model, { graph }))
+      const { graph: odd } = draftOf(model)
+      assert.deepStrictEqual(yield* store.findGraph(model, v(1)), Option.some(odd))
+      assert.isTrue(Option.contains(yield* store.findGraph(model, v(2)), graph))
+      assert.deepStrictEqual(yield* store.findGraph(model, v(3)), Option.none())
+      assert.deepStrictEqual(yield* store.findGraph(freshName("graph"), v(1)), Option.none())
+      yield* store.deleteVersion(model, v(1))
+      assert.deepStrictEqual(yield* store.findGraph(model, v(1)), Option.none())
+      yield* store.deleteModel(model)
+      assert.deepStrictEqual(yield* store.findGraph(model, v(2)), Option.none())
     }),
   )
 

@@ -28,7 +28,16 @@ const y: Tensor = { datatype: "FP32", shape: [2], data: Float32Array.of(3, 7) }
 const layerModel = Layer.effectDiscard(
   Effect.gen(function* () {
     const store = yield* RegistryStore
-    const draft = { model, size: 1, signature, summary, description: "", createdBy: null, alias: null }
+    const draft = {
+      model,
+      size: 1,
+      signature,
+      summary,
+      graph: "{}",
+      description: "",
+      createdBy: null,
+      alias: null,
+    }
     yield* store.insertVersion({ ...draft, digest, state: "ready", createModel: true })
     yield* store.insertVersion({
       ...draft,

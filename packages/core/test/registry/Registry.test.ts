@@ -1,11 +1,11 @@
-import { assert, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { AliasName, ModelName } from "../../src/model/Names.ts"
 import { VersionNumber } from "../../src/model/Version.ts"
 import { Registry } from "../../src/registry/Registry.ts"
 import { RoutingTable } from "../../src/registry/RoutingTable.ts"
-import { digestOf, World } from "../fakes.ts"
+import { digestOf, graph, World } from "../fakes.ts"
 import { model, production, push, refused } from "./uploading.ts"
 
 const missing = ModelName.make("missing")
@@ -182,6 +182,7 @@ it.effect("a file that is lost is trouble of the storage, not of the one who ask
       const lost = yield* world.store.insertVersion({
         ...(yield* registry.version(model, "1")),
         digest: digestOf("lost"),
+        graph: "{}",
         state: "ready",
         createModel: false,
         alias: null,
@@ -255,3 +256,33 @@ it.effect("starts with what is in the store", () =>
     assert.strictEqual(yield* world.open(routed("production")), 1)
   }),
 )
+
+describe("the graph of a version", () => {
+  it.effect("is what the scanner drew, by number or alias, with the digest of the file", () =>
+    withVersions((registry) =>
+      Effect.gen(function* () {
+        yield* registry.setAlias(model, canary, two)
+        for (const ref of ["2", "canary"]) {
+          const { digest, json } = yield* registry.graph(model, ref)
+          assert.strictEqual(digest, digestOf("model two"))
+          assert.deepStrictEqual(JSON.parse(yield* json), graph)
+        }
+        assert.strictEqual((yield* refused(registry.graph(model, "3")))._tag, "VersionNotFound")
+        assert.strictEqual((yield* refused(registry.graph(missing, "1")))._tag, "ModelNotFound")
+      }),
+    ),
+  )
+
+  it.effect("is missing where an older release stored the version, and the refusal says what to do", () =>
+    withVersions((_, { directory, store }) =>
+      new World(directory, { ...store, findGraph: () => Effect.succeedNone }, {}).open(
+        Effect.gen(function* () {
+          const { json } = yield* Registry.use((registry) => registry.graph(model, "1"))
+          const reason = yield* refused(json)
+          assert.deepInclude(reason, { _tag: "GraphNotFound", model, version: 1 })
+          assert.match(reason.message, /upload its file again/)
+        }),
+      ),
+    ),
+  )
+})

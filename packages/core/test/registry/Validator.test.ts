@@ -22,6 +22,7 @@ const left = Effect.fnUntraced(function* (world: World, name: string) {
     state: "validating",
     signature,
     summary,
+    graph: "{}",
     description: "",
     createdBy: null,
     createModel: true,

@@ -13,6 +13,7 @@ interface ProblemTag {
   readonly ModelNotFound: "ModelNotFoundProblem"
   readonly ModelExists: "ModelExistsProblem"
   readonly VersionNotFound: "VersionNotFoundProblem"
+  readonly GraphNotFound: "GraphNotFoundProblem"
   readonly DuplicateVersion: "DuplicateVersionProblem"
   readonly VersionConflict: "VersionConflictProblem"
   readonly DigestMismatch: "DigestMismatchProblem"

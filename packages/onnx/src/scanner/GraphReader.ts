@@ -1,9 +1,13 @@
-/** Reads graphs, their nodes and what is nested in the nodes' attributes. */
+/** Reads graphs and their nodes. */
+import type { GraphAttribute } from "@modelforge/core"
+import type { RecordedBody, RecordedGraph } from "../graph/GraphRecord.ts"
+import { AttributeReader, type OpenGraph, type ReadAttribute } from "./AttributeReader.ts"
+import { typeName } from "./elementTypes.ts"
 import type { Findings } from "./Findings.ts"
 import { MessageReader } from "./ProtoWalker.ts"
 import { quote, refuse } from "./Refusal.ts"
-import { SparseTensorReader, TensorReader } from "./TensorReader.ts"
-import { type DeclaredValue, ValueReader } from "./ValueReader.ts"
+import { SparseTensorReader, type StoredTensor, TensorReader } from "./TensorReader.ts"
+import { type DeclaredValue, shownType, ValueReader } from "./ValueReader.ts"
 
 /** What the main graph declares; other graphs are only checked. */
 export class Declarations {
@@ -16,15 +20,23 @@ export class GraphReader extends MessageReader {
   readonly rules
   readonly #findings: Findings
   readonly #what: () => string
+  readonly #record: RecordedGraph | undefined
   readonly #declarations: Declarations | undefined
   #name = ""
   readonly #where = () => this.describe()
 
-  constructor(findings: Findings, what: () => string, declarations?: Declarations) {
+  /** `record` takes what viewers are shown. */
+  constructor(
+    findings: Findings,
+    what: () => string,
+    record?: RecordedGraph | undefined,
+    declarations?: Declarations,
+  ) {
     super()
     this.rules = findings.fields.graph
     this.#findings = findings
     this.#what = what
+    this.#record = record
     this.#declarations = declarations
   }
 
@@ -34,37 +46,55 @@ export class GraphReader extends MessageReader {
 
   override text(_field: number, bytes: Uint8Array): void {
     this.#name = this.#findings.name(bytes, this.#where)
+    if (this.#record !== undefined) this.#record.name = this.#name
   }
 
   override open(field: number): MessageReader {
     switch (field) {
       case 1:
-        return new NodeReader(this.#findings, this.#where)
+        return new NodeReader(this.#findings, this.#where, this.#record)
       case 5:
         return new TensorReader(this.#findings, {
           what: () => `an initializer of ${this.describe()}`,
           parameters: true,
-          named: this.#initializer,
+          done: this.#initializer,
         })
       case 15:
         return new SparseTensorReader(this.#findings, {
           what: () => `a sparse initializer of ${this.describe()}`,
           parameters: true,
-          named: this.#initializer,
+          done: this.#initializer,
         })
       case 11:
-        return new ValueReader(this.#findings, "the input", (value) =>
-          this.#declare(this.#declarations?.inputs, value),
-        )
+        return new ValueReader(this.#findings, "the input", this.#role, (value) => {
+          this.#declare(this.#declarations?.inputs, value)
+          this.#record?.addValue(this.#record.inputs, shown(value))
+        })
+      case 12:
+        return new ValueReader(this.#findings, "the output", this.#role, (value) => {
+          this.#declare(this.#declarations?.outputs, value)
+          this.#record?.addValue(this.#record.outputs, shown(value))
+        })
       default:
-        return new ValueReader(this.#findings, "the output", (value) =>
-          this.#declare(this.#declarations?.outputs, value),
+        return new ValueReader(this.#findings, "the tensor", "inner", (value) =>
+          this.#record?.addType(shown(value)),
         )
     }
   }
 
-  readonly #initializer = (name: string): void => {
+  get #role() {
+    return this.#declarations === undefined ? "inner" : "exact"
+  }
+
+  readonly #initializer = ({ name, elementType, dims, elements }: StoredTensor): void => {
+    this.#record?.addInitializer(name, { datatype: typeName(elementType), shape: dims, elements })
     if (this.#declarations === undefined) return
+    if (this.#declarations.initializers.has(name)) {
+      refuse(
+        "duplicate-name",
+        `${this.describe()} has two initializers named ${quote(name)}. Give each a name of its own.`,
+      )
+    }
     this.#findings.remember(name)
     this.#declarations.initializers.add(name)
   }
@@ -81,21 +111,41 @@ export class GraphReader extends MessageReader {
   }
 }
 
+/** Graphs hold nodes, whose attributes hold graphs. */
+export const openGraph: OpenGraph = (findings, what, record) => new GraphReader(findings, what, record)
+
+const shown = (value: DeclaredValue) => ({
+  name: value.name,
+  datatype: shownType(value),
+  shape: value.shape,
+})
+
+/** Bytes of memory for the names of one node's inputs and outputs. */
+const maxNamesBytes = 1024 * 1024
+
 /** Also the nodes of local functions; `where` tells of the graph or function that holds the node. */
 export class NodeReader extends MessageReader {
   readonly rules
   readonly #findings: Findings
   readonly #holder: () => string
+  readonly #record: RecordedGraph | undefined
+  readonly #inputs: Array<string> = []
+  readonly #outputs: Array<string> = []
+  readonly #attributeNames = new Set<string>()
+  readonly #attributes: Array<GraphAttribute> = []
+  readonly #bodies: Array<RecordedBody> = []
+  #namesBytes = 0
   #name = ""
   #op = ""
   #domain = ""
   readonly #where = () => this.describe()
 
-  constructor(findings: Findings, holder: () => string) {
+  constructor(findings: Findings, holder: () => string, record?: RecordedGraph | undefined) {
     super()
     this.rules = findings.fields.node
     this.#findings = findings
     this.#holder = holder
+    this.#record = record
   }
 
   describe(): string {
@@ -107,56 +157,52 @@ export class NodeReader extends MessageReader {
     const text = this.#findings.name(bytes, this.#where)
     if (field === 3) this.#name = text
     else if (field === 4) this.#op = text
-    else this.#domain = text
+    else if (field === 7) this.#domain = text
+    else if (this.#record !== undefined) {
+      this.#connect(this.#record, field === 1 ? this.#inputs : this.#outputs, text)
+    }
+  }
+
+  /** Names are kept until the node is complete, so one node alone must not fill the memory. */
+  #connect(record: RecordedGraph, names: Array<string>, name: string): void {
+    this.#namesBytes += 2 * name.length + 24
+    if (this.#namesBytes > maxNamesBytes) record.omittedTensors++
+    else names.push(name)
   }
 
   override open(): MessageReader {
-    return new AttributeReader(this.#findings, this.#where)
+    return new AttributeReader(this.#findings, {
+      holder: this.#where,
+      openGraph,
+      recorded: this.#record !== undefined,
+      done: this.#attribute,
+    })
+  }
+
+  readonly #attribute = ({ name, shown, bodies }: ReadAttribute): void => {
+    if (this.#attributeNames.has(name)) {
+      refuse("duplicate-name", `${this.describe()} has two attributes named ${quote(name)}`)
+    }
+    const { attributes } = this.#findings.limits
+    if (this.#attributeNames.size >= attributes) {
+      refuse("limit-exceeded", `${this.describe()} has more than ${attributes} attributes`)
+    }
+    this.#attributeNames.add(name)
+    if (this.#record === undefined) return
+    this.#attributes.push(shown)
+    this.#bodies.push(...bodies)
   }
 
   override close(): void {
     this.#findings.node(this.#domain, this.#op, this.#where)
-  }
-}
-
-export class AttributeReader extends MessageReader {
-  readonly rules
-  readonly #findings: Findings
-  readonly #holder: () => string
-  #name = ""
-  readonly #where = () => this.describe()
-
-  constructor(findings: Findings, holder: () => string) {
-    super()
-    this.rules = findings.fields.attribute
-    this.#findings = findings
-    this.#holder = holder
-  }
-
-  describe(): string {
-    return `the attribute ${quote(this.#name)} of ${this.#holder()}`
-  }
-
-  override text(_field: number, bytes: Uint8Array): void {
-    this.#name = this.#findings.name(bytes, this.#where)
-  }
-
-  override open(field: number): MessageReader {
-    switch (field) {
-      case 6:
-      case 11:
-        return new GraphReader(this.#findings, () => `the subgraph in ${this.describe()}`)
-      case 22:
-      case 23:
-        return new SparseTensorReader(this.#findings, {
-          what: () => `the sparse tensor in ${this.describe()}`,
-          parameters: false,
-        })
-      default:
-        return new TensorReader(this.#findings, {
-          what: () => `the tensor in ${this.describe()}`,
-          parameters: false,
-        })
-    }
+    this.#record?.addNode({
+      name: this.#name,
+      operator: this.#op,
+      domain: this.#domain === "" ? "ai.onnx" : this.#domain,
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+      attributes: this.#attributes,
+      bodies: this.#bodies,
+    })
   }
 }

@@ -1,9 +1,13 @@
 /** Reads the outermost message of an ONNX file and concludes what the file is. */
-import type { ScannedModel, TensorSpec } from "@modelforge/core"
+import type { ModelGraph, ScannedModel, TensorSpec } from "@modelforge/core"
+import { drawModelGraph } from "../graph/drawModelGraph.ts"
+import { RecordedGraph } from "../graph/GraphRecord.ts"
+import { AttributeReader } from "./AttributeReader.ts"
 import { type Findings, readable } from "./Findings.ts"
-import { AttributeReader, Declarations, GraphReader, NodeReader } from "./GraphReader.ts"
+import { Declarations, GraphReader, NodeReader, openGraph } from "./GraphReader.ts"
+import { appearance } from "./lookAlike.ts"
 import { MessageReader } from "./ProtoWalker.ts"
-import { quote, refuse } from "./Refusal.ts"
+import { escaped, quote, refuse } from "./Refusal.ts"
 import { EntryReader, elements } from "./TensorReader.ts"
 import { type DeclaredValue, datatypeOf } from "./ValueReader.ts"
 
@@ -13,6 +17,7 @@ export class ModelReader extends MessageReader {
   readonly rules
   readonly #findings: Findings
   readonly #declarations = new Declarations()
+  readonly #record: RecordedGraph
   readonly #opsets = new Map<string, number>()
   readonly #metadata = new Map<string, string>()
   #metadataBytes = 0
@@ -26,6 +31,7 @@ export class ModelReader extends MessageReader {
     super()
     this.rules = findings.fields.model
     this.#findings = findings
+    this.#record = new RecordedGraph(findings.budget)
   }
 
   describe(): string {
@@ -51,7 +57,7 @@ export class ModelReader extends MessageReader {
       case 7:
         // Protobuf would merge a second graph into the first; other readers may take one of them.
         if (++this.#graphs > 1) refuse("malformed", "the model has two graphs")
-        return new GraphReader(this.#findings, () => "the graph", this.#declarations)
+        return new GraphReader(this.#findings, () => "the graph", this.#record, this.#declarations)
       case 8:
         return new OpsetReader(this.#findings, (domain, version) => this.#opset(domain, version))
       case 14:
@@ -72,7 +78,14 @@ export class ModelReader extends MessageReader {
       refuse("malformed", `the operator set ${quote(domain)} has an impossible version`)
     }
     this.#findings.remember(domain)
-    this.#opsets.set(domain === "" ? "ai.onnx" : domain, version)
+    const home = domain === "" ? "ai.onnx" : domain
+    if ((this.#opsets.get(home) ?? version) !== version) {
+      refuse(
+        "duplicate-name",
+        `the model names two versions of the operator set ${quote(home)}, and runtimes differ in which they take`,
+      )
+    }
+    this.#opsets.set(home, version)
     if (this.#opsets.size > this.#findings.limits.entries) {
       refuse("limit-exceeded", `the model names more than ${this.#findings.limits.entries} operator sets`)
     }
@@ -80,6 +93,18 @@ export class ModelReader extends MessageReader {
 
   #entry(key: string, value: string): void {
     const { entries, metadataBytes } = this.#findings.limits
+    if (sessionOptions.test(key)) {
+      refuse(
+        "session-options",
+        `the metadata entry ${quote(key)} is made to set options of the runtime, which could name files and libraries. Remove it from the model: the server's operator sets such options.`,
+      )
+    }
+    if ((this.#metadata.get(key) ?? value) !== value) {
+      refuse(
+        "duplicate-name",
+        `the metadata has two different entries named ${quote(key)}. Remove one of them.`,
+      )
+    }
     this.#metadataBytes += Buffer.byteLength(key) + Buffer.byteLength(value)
     this.#metadata.set(key, value)
     if (this.#metadataBytes > metadataBytes || this.#metadata.size > entries) {
@@ -103,8 +128,13 @@ export class ModelReader extends MessageReader {
     if (this.#opsets.size === 0) refuse("malformed", "the model does not say which operator sets it uses")
   }
 
+  /** The graph for viewers, once the whole file was read; with pauses, because it takes long for large models. */
+  drawing(): Generator<void, ModelGraph> {
+    return drawModelGraph(this.#record, this.#findings.limits.graphBytes)
+  }
+
   /** What was found, once the whole file was read. */
-  result(): ScannedModel {
+  result(): Omit<ScannedModel, "graph"> {
     const { inputs, outputs, initializers } = this.#declarations
     const operators = this.#findings.operators()
     if (outputs.length === 0) refuse("no-outputs", "the model has no outputs, so there is nothing to serve")
@@ -130,8 +160,16 @@ export class ModelReader extends MessageReader {
   }
 }
 
+/**
+ * `ort_config` is what ONNX Runtime takes session options from when its environment says so; the others are names of
+ * options, of its configuration's keys, and of the libraries and files that it would open.
+ */
+const sessionOptions =
+  /^(ort_config$|session\.|ep\.|(ort_)?(session_options|optimized_model_filepath|profile_file_prefix|custom_ops?_librar(y|ies))$)/i
+
 const specs = (values: ReadonlyArray<DeclaredValue>, kind: "input" | "output"): Array<TensorSpec> => {
   const names = new Set<string>()
+  const appearances = new Map<string, string>()
   return values.map((value) => {
     const where = `the ${kind} ${quote(value.name)}`
     if (value.name === "") refuse("invalid-name", `an ${kind} of the model has no name`)
@@ -140,6 +178,14 @@ const specs = (values: ReadonlyArray<DeclaredValue>, kind: "input" | "output"): 
     if (names.has(value.name))
       refuse("duplicate-name", `the model has two ${kind}s named ${quote(value.name)}`)
     names.add(value.name)
+    const twin = appearances.get(appearance(value.name))
+    if (twin !== undefined) {
+      refuse(
+        "duplicate-name",
+        `the model has two ${kind}s whose names look the same, ${escaped(twin)} and ${escaped(value.name)}. Rename one of them in the program that exports the model.`,
+      )
+    }
+    appearances.set(appearance(value.name), value.name)
     const datatype = datatypeOf(value, where)
     const shape =
       value.shape ??
@@ -207,6 +253,7 @@ class FunctionReader extends MessageReader {
   readonly #findings: Findings
   #name = ""
   #domain = ""
+  #overload = ""
   readonly #where = () => this.describe()
 
   constructor(findings: Findings) {
@@ -222,16 +269,17 @@ class FunctionReader extends MessageReader {
   override text(field: number, bytes: Uint8Array): void {
     const text = this.#findings.name(bytes, this.#where)
     if (field === 1) this.#name = text
-    else this.#domain = text
+    else if (field === 10) this.#domain = text
+    else this.#overload = text
   }
 
   override open(field: number): MessageReader {
     return field === 7
       ? new NodeReader(this.#findings, this.#where)
-      : new AttributeReader(this.#findings, this.#where)
+      : new AttributeReader(this.#findings, { holder: this.#where, openGraph, recorded: false })
   }
 
   override close(): void {
-    this.#findings.localFunction(this.#domain, this.#name)
+    this.#findings.localFunction(this.#domain, this.#name, this.#overload)
   }
 }

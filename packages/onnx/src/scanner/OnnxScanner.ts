@@ -1,5 +1,5 @@
 /** Reads the signature and the structure of ONNX files while their bytes arrive. */
-import { ModelScanner, type ScannedModel, UnusableModel } from "@modelforge/core"
+import { type ModelGraph, ModelScanner, type ScannedModel, UnusableModel } from "@modelforge/core"
 import { Effect, Layer } from "effect"
 import { refuseOtherKinds, sniffLength } from "./FileKind.ts"
 import { Findings } from "./Findings.ts"
@@ -32,7 +32,8 @@ export class OnnxScan {
     })
   }
 
-  finish(): ScannedModel {
+  /** The drawing of the graph is left to do. */
+  finish(): Omit<ScannedModel, "graph"> {
     return this.#guard(() => {
       if (this.#head !== undefined) {
         if (this.#head.length === 0) refuse("empty", "the file is empty")
@@ -41,6 +42,11 @@ export class OnnxScan {
       this.#walker.end()
       return this.#model.result()
     })
+  }
+
+  /** Once the scan has finished. */
+  drawing(): Generator<void, ModelGraph> {
+    return this.#model.drawing()
   }
 
   #release(head: Uint8Array): void {
@@ -80,7 +86,13 @@ export const layerWith = (limits: Partial<ScanLimits>): Layer.Layer<ModelScanner
       const scan = new OnnxScan({ ...defaultScanLimits, ...limits })
       return {
         push: (chunk: Uint8Array) => attempt(() => scan.push(chunk)),
-        finish: attempt(() => scan.finish()),
+        finish: Effect.gen(function* () {
+          const scanned = yield* attempt(() => scan.finish())
+          const drawing = scan.drawing()
+          let step = drawing.next()
+          for (; step.done !== true; step = drawing.next()) yield* Effect.yieldNow
+          return { ...scanned, graph: step.value }
+        }),
       }
     }),
   })

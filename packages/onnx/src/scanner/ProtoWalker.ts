@@ -9,6 +9,8 @@ export type FieldRule =
   | { readonly kind: "int32" | "int64" }
   /** Repeated integers, packed or not. */
   | { readonly kind: "int64s" }
+  /** 32-bit floats, repeated or not, packed or not; given as a text of at most `limit` of their bytes at a time. */
+  | { readonly kind: "floats"; readonly limit: number }
   | { readonly kind: "text"; readonly limit: number; readonly cut: boolean }
   | { readonly kind: "message" }
 
@@ -16,6 +18,7 @@ export const int32: FieldRule = { kind: "int32" }
 export const int64: FieldRule = { kind: "int64" }
 export const int64s: FieldRule = { kind: "int64s" }
 export const message: FieldRule = { kind: "message" }
+export const floatsUpTo = (count: number): FieldRule => ({ kind: "floats", limit: 4 * count })
 export const text = (limit: number): FieldRule => ({ kind: "text", limit, cut: false })
 export const textUpTo = (limit: number): FieldRule => ({ kind: "text", limit, cut: true })
 
@@ -34,8 +37,8 @@ export abstract class MessageReader {
   /** For messages to people: `node "x"`. */
   abstract describe(): string
   integer(_field: number, _value: number): void {}
-  /** `bytes` are valid only during the call. */
-  text(_field: number, _bytes: Uint8Array): void {}
+  /** `bytes` are valid only during the call, and may be only the beginning of what is `length` bytes long. */
+  text(_field: number, _bytes: Uint8Array, _length: number): void {}
   /** The reader of a nested message. */
   open(field: number): MessageReader {
     throw new Error(`No reader for field ${field}. This is a bug.`)
@@ -79,7 +82,9 @@ export class ProtoWalker {
   #fields = 0
 
   #skip = 0
+  /** Made only for a text that no chunk holds as a whole. */
   #text: Uint8Array = new Uint8Array(0)
+  #textLength = 0
   #textFilled = 0
   #textRest = 0
 
@@ -107,13 +112,18 @@ export class ProtoWalker {
           break
         }
         case "text": {
-          const step = Math.min(this.#text.length - this.#textFilled, chunk.length - at)
-          this.#text.set(chunk.subarray(at, at + step), this.#textFilled)
-          this.#textFilled += step
+          const step = Math.min(this.#textLength - this.#textFilled, chunk.length - at)
+          const part = chunk.subarray(at, at + step)
           at += step
           this.#offset = start + at
-          if (this.#textFilled < this.#text.length) return
-          this.#endText(this.#text)
+          if (step === this.#textLength) this.#endText(part)
+          else {
+            if (this.#textFilled === 0) this.#text = new Uint8Array(this.#textLength)
+            this.#text.set(part, this.#textFilled)
+            this.#textFilled += step
+            if (this.#textFilled < this.#textLength) return
+            this.#endText(this.#text)
+          }
           break
         }
         default: {
@@ -127,8 +137,7 @@ export class ProtoWalker {
           if (next < 0) return
           if (this.#state === "tag") this.#tag()
           else if (this.#state === "value") this.#value()
-          else at = this.#length(chunk, at)
-          this.#offset = start + at
+          else this.#length()
         }
       }
     }
@@ -204,7 +213,7 @@ export class ProtoWalker {
     this.#rule = this.#frame.reader.rules[field]
     switch (tag & 7) {
       case wireVarint:
-        if (this.#rule?.kind === "text" || this.#rule?.kind === "message") this.#wrongType()
+        if (this.#rule?.kind !== undefined && !this.#rule.kind.startsWith("int")) this.#wrongType()
         this.#state = "value"
         return
       case wireBytes:
@@ -216,6 +225,11 @@ export class ProtoWalker {
         this.#startSkip(8)
         return
       case wireFixed32:
+        if (this.#rule?.kind === "floats") {
+          this.#within(4)
+          this.#startText(4, 4)
+          return
+        }
         if (this.#rule !== undefined) this.#wrongType()
         this.#startSkip(4)
         return
@@ -233,33 +247,26 @@ export class ProtoWalker {
     )
   }
 
-  /** A length was read: skips, collects or enters what follows. Gives the offset in the chunk to go on from. */
-  #length(chunk: Uint8Array, at: number): number {
+  /** A length was read: skips, collects or enters what follows. */
+  #length(): void {
     const length = this.#int64()
     if (length < 0 || length > maxLength) this.#malformed(`field ${this.#field} has an impossible length`)
     const rule = this.#rule
     if (rule === undefined) {
       this.#startSkip(length)
-      return at
+      return
     }
     const end = this.#within(length)
-    if (rule.kind === "text") {
-      if (length > rule.limit && !rule.cut) {
+    if (rule.kind === "text" || rule.kind === "floats") {
+      if (rule.kind === "floats" && length % 4 !== 0) this.#wrongType()
+      if (length > rule.limit && rule.kind === "text" && !rule.cut) {
         refuse(
           "limit-exceeded",
           `a text of ${length} bytes in ${this.#frame.reader.describe()} exceeds the limit of ${rule.limit} bytes`,
         )
       }
-      const kept = Math.min(length, rule.limit)
-      this.#textRest = length - kept
-      if (at + kept <= chunk.length) {
-        this.#endText(chunk.subarray(at, at + kept))
-        return at + kept
-      }
-      this.#text = new Uint8Array(kept)
-      this.#textFilled = 0
-      this.#state = "text"
-      return at
+      this.#startText(length, rule.limit)
+      return
     }
     if (this.#frames.length >= this.#maxDepth) {
       refuse(
@@ -272,12 +279,19 @@ export class ProtoWalker {
     this.#frames.push(this.#frame)
     this.#frame = { reader, end, packed }
     this.#state = "tag"
-    return at
+  }
+
+  #startText(length: number, limit: number): void {
+    this.#textLength = Math.min(length, limit)
+    this.#textFilled = 0
+    this.#textRest = length - this.#textLength
+    this.#state = "text"
   }
 
   #endText(bytes: Uint8Array): void {
+    const length = bytes.length + this.#textRest
     this.#startSkip(this.#textRest)
-    this.#frame.reader.text(this.#field, bytes)
+    this.#frame.reader.text(this.#field, bytes, length)
   }
 
   #startSkip(length: number): void {

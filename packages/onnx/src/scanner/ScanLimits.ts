@@ -20,6 +20,14 @@ export interface ScanLimits {
   readonly entries: number
   /** Bytes of the description that are kept; what is beyond is cut off, not refused. Default 16 384. */
   readonly docBytes: number
+  /** Attributes of one node. Default 1000. */
+  readonly attributes: number
+  /** Nodes of all graphs that are drawn for viewers; a larger model is served like any other. Default 20 000. */
+  readonly graphNodes: number
+  /** Bytes of memory that what is to be drawn may take during the scan. Default 24 MiB. */
+  readonly graphScanBytes: number
+  /** Bytes of the graph for viewers, as JSON. Default 4 MiB. */
+  readonly graphBytes: number
   /** Protobuf fields in all. Default 100 million; bounds the time that a file of tiny fields can take. */
   readonly fields: number
 }
@@ -35,5 +43,9 @@ export const defaultScanLimits: ScanLimits = {
   metadataBytes: 1024 * 1024,
   entries: 10_000,
   docBytes: 16_384,
+  attributes: 1000,
+  graphNodes: 20_000,
+  graphScanBytes: 24 * 1024 * 1024,
+  graphBytes: 4 * 1024 * 1024,
   fields: 100_000_000,
 }

@@ -1,4 +1,5 @@
 /** Reads the headers of stored tensors, and refuses those whose elements are not in the file. */
+import { elementBits, typeName } from "./elementTypes.ts"
 import { type Findings, readable } from "./Findings.ts"
 import { MessageReader } from "./ProtoWalker.ts"
 import { quote, refuse } from "./Refusal.ts"
@@ -23,13 +24,22 @@ export const addDimension = <D>(dims: Array<D>, size: D, { limits }: Findings, w
   dims.push(size)
 }
 
+/** What a stored tensor says of itself. */
+export interface StoredTensor {
+  readonly name: string
+  readonly elementType: number
+  readonly dims: ReadonlyArray<number>
+  /** Elements that are stored; a sparse tensor stores fewer than its dimensions hold. */
+  readonly elements: number
+}
+
 export interface TensorPlace {
   /** What the tensor is, before its name is known: `an initializer of the graph "g"`. */
   readonly what: () => string
   /** The elements count as parameters of the model. */
   readonly parameters: boolean
-  /** Told the name when the tensor is complete. */
-  readonly named?: (name: string) => void
+  /** Told of the tensor when it is complete. */
+  readonly done?: (tensor: StoredTensor) => void
 }
 
 export class TensorReader extends MessageReader {
@@ -39,6 +49,8 @@ export class TensorReader extends MessageReader {
   readonly #dims: Array<number> = []
   readonly #where = () => this.describe()
   #name = ""
+  #elementType = 0
+  #rawBytes = -1
   #external = false
   #location = ""
 
@@ -55,11 +67,13 @@ export class TensorReader extends MessageReader {
 
   override integer(field: number, value: number): void {
     if (field === 1) addDimension(this.#dims, value, this.#findings, this.#where)
+    else if (field === 2) this.#elementType = value
     else if (value !== 0) this.#external = true
   }
 
-  override text(_field: number, bytes: Uint8Array): void {
-    this.#name = this.#findings.name(bytes, this.#where)
+  override text(field: number, bytes: Uint8Array, length: number): void {
+    if (field === 8) this.#name = this.#findings.name(bytes, this.#where)
+    else this.#rawBytes = length
   }
 
   override open(): MessageReader {
@@ -81,8 +95,27 @@ export class TensorReader extends MessageReader {
       )
     }
     const count = elements(this.#dims, this.#where)
+    this.#checkBytes(count)
     if (this.#place.parameters) this.#findings.initializer(count, this.#where)
-    this.#place.named?.(this.#name)
+    this.#place.done?.({
+      name: this.#name,
+      elementType: this.#elementType,
+      dims: this.#dims,
+      elements: count,
+    })
+  }
+
+  /** A reader that trusts the shape would read past the end of what is there. */
+  #checkBytes(count: number): void {
+    const bits = elementBits(this.#elementType)
+    if (this.#rawBytes < 0 || bits === undefined) return
+    const needed = Math.ceil((count * bits) / 8)
+    if (needed !== this.#rawBytes) {
+      refuse(
+        "invalid-shape",
+        `${this.describe()} holds ${this.#rawBytes} bytes, but its shape [${this.#dims.join(", ")}] of ${typeName(this.#elementType)} takes ${needed}. The file is damaged, or was put together wrongly: export the model again.`,
+      )
+    }
   }
 }
 
@@ -93,6 +126,8 @@ export class SparseTensorReader extends MessageReader {
   readonly #place: TensorPlace
   readonly #dims: Array<number> = []
   readonly #where = () => this.describe()
+  #values: StoredTensor | undefined
+  #indices: StoredTensor | undefined
 
   constructor(findings: Findings, place: TensorPlace) {
     super()
@@ -111,17 +146,52 @@ export class SparseTensorReader extends MessageReader {
 
   override open(field: number): MessageReader {
     return field === 1
-      ? new TensorReader(this.#findings, { ...this.#place, what: () => `the values of ${this.describe()}` })
+      ? new TensorReader(this.#findings, {
+          what: () => `the values of ${this.describe()}`,
+          parameters: this.#place.parameters,
+          done: (tensor) => {
+            this.#values = tensor
+          },
+        })
       : new TensorReader(this.#findings, {
           what: () => `the indices of ${this.describe()}`,
           parameters: false,
+          done: (tensor) => {
+            this.#indices = tensor
+          },
         })
   }
 
   override close(): void {
-    elements(this.#dims, this.#where)
+    const count = elements(this.#dims, this.#where)
+    const stored = this.#values?.elements ?? 0
+    if (stored > count || !this.#fits(stored)) {
+      refuse(
+        "invalid-shape",
+        `${this.describe()} has the shape [${this.#dims.join(", ")}], with ${shapeOf(this.#values)} values at ${shapeOf(this.#indices)} indices, which do not fit together`,
+      )
+    }
+    this.#place.done?.({
+      name: this.#values?.name ?? "",
+      elementType: this.#values?.elementType ?? 0,
+      dims: this.#dims,
+      elements: stored,
+    })
+  }
+
+  /** One position for each value: its number, or one index for each dimension. Runtimes have crashed on less. */
+  #fits(stored: number): boolean {
+    const [positions, parts, ...more] = this.#indices?.dims ?? [0]
+    return (
+      (this.#values?.dims.length ?? 1) === 1 &&
+      positions === stored &&
+      more.length === 0 &&
+      (parts === undefined || parts === this.#dims.length)
+    )
   }
 }
+
+const shapeOf = (tensor: StoredTensor | undefined): string => `[${tensor?.dims.join(", ") ?? "0"}]`
 
 /** A key with a value. */
 export class EntryReader extends MessageReader {

@@ -1,6 +1,7 @@
 /** Reads the declarations of inputs and outputs. */
 import type { Datatype, Dimension } from "@modelforge/core"
-import type { Findings } from "./Findings.ts"
+import { datatypes, innerTypes, typeName } from "./elementTypes.ts"
+import { type Findings, readable } from "./Findings.ts"
 import { MessageReader } from "./ProtoWalker.ts"
 import { quote, refuse } from "./Refusal.ts"
 import { addDimension } from "./TensorReader.ts"
@@ -12,39 +13,6 @@ const kinds: Readonly<Record<number, string>> = {
   7: "an opaque value",
   8: "a sparse tensor",
   9: "an optional value",
-}
-
-const datatypes: Readonly<Record<number, Datatype>> = {
-  1: "FP32",
-  2: "UINT8",
-  3: "INT8",
-  4: "UINT16",
-  5: "INT16",
-  6: "INT32",
-  7: "INT64",
-  8: "BYTES",
-  9: "BOOL",
-  10: "FP16",
-  11: "FP64",
-  12: "UINT32",
-  13: "UINT64",
-}
-
-const unsupportedTypes: Readonly<Record<number, string>> = {
-  0: "undefined",
-  14: "complex64",
-  15: "complex128",
-  16: "bfloat16",
-  17: "float8e4m3fn",
-  18: "float8e4m3fnuz",
-  19: "float8e5m2",
-  20: "float8e5m2fnuz",
-  21: "uint4",
-  22: "int4",
-  23: "float4e2m1",
-  24: "float8e8m0",
-  25: "uint2",
-  26: "int2",
 }
 
 /** An input or output as it is declared. It is judged only at the end: initializers may repeat as inputs, of any type. */
@@ -72,7 +40,7 @@ export const datatypeOf = (value: DeclaredValue, where: string): Datatype => {
   }
   const datatype = datatypes[value.elementType]
   if (datatype !== undefined) return datatype
-  const name = unsupportedTypes[value.elementType] ?? `number ${value.elementType}`
+  const name = innerTypes[value.elementType] ?? `number ${value.elementType}`
   return refuse(
     "unsupported-type",
     `${where} has elements of type ${name}, which ${
@@ -81,10 +49,18 @@ export const datatypeOf = (value: DeclaredValue, where: string): Datatype => {
   )
 }
 
+/** For viewers: a datatype, ONNX's name for another, `sequence`; null when unknown. */
+export const shownType = ({ kind, elementType }: DeclaredValue): string | null =>
+  kind === null ? null : kind === "a tensor" ? typeName(elementType) : kind.replace(/^an? /, "")
+
+/** `exact`: what callers must know. Of tensors inside the graph, long texts are cut off. */
+export type ValueRole = "exact" | "inner"
+
 export class ValueReader extends MessageReader {
   readonly rules
   readonly #findings: Findings
   readonly #what: string
+  readonly #role: ValueRole
   readonly #done: (value: DeclaredValue) => void
   readonly #where = () => this.describe()
   #name = ""
@@ -92,11 +68,12 @@ export class ValueReader extends MessageReader {
   #elementType = 0
   #shape: Array<Dimension> | null = null
 
-  constructor(findings: Findings, what: string, done: (value: DeclaredValue) => void) {
+  constructor(findings: Findings, what: string, role: ValueRole, done: (value: DeclaredValue) => void) {
     super()
     this.rules = findings.fields.value
     this.#findings = findings
     this.#what = what
+    this.#role = role
     this.#done = done
   }
 
@@ -110,6 +87,7 @@ export class ValueReader extends MessageReader {
 
   override open(): MessageReader {
     return new TypeReader(this.#findings, this.#where, {
+      role: this.#role,
       kind: (kind) => {
         // Protobuf would merge two declarations, and other readers take the first or the last.
         if (this.#kind !== null) refuse("malformed", `${this.describe()} declares its type twice`)
@@ -137,6 +115,7 @@ export class ValueReader extends MessageReader {
 }
 
 interface TypeTarget {
+  readonly role: ValueRole
   readonly kind: (kind: string) => void
   readonly elementType: (type: number) => void
   /** The array that takes the dimensions. */
@@ -185,7 +164,7 @@ class TensorTypeReader extends MessageReader {
   }
 
   override open(): MessageReader {
-    return new ShapeReader(this.#findings, this.describe, this.#target.shape())
+    return new ShapeReader(this.#findings, this.describe, this.#target)
   }
 }
 
@@ -193,18 +172,20 @@ class ShapeReader extends MessageReader {
   readonly rules
   readonly #findings: Findings
   readonly #dimensions: Array<Dimension>
+  readonly #role: ValueRole
   readonly describe: () => string
 
-  constructor(findings: Findings, where: () => string, dimensions: Array<Dimension>) {
+  constructor(findings: Findings, where: () => string, target: TypeTarget) {
     super()
     this.rules = findings.fields.shape
     this.#findings = findings
-    this.#dimensions = dimensions
+    this.#dimensions = target.shape()
+    this.#role = target.role
     this.describe = where
   }
 
   override open(): MessageReader {
-    return new DimensionReader(this.#findings, this.describe, (dimension) =>
+    return new DimensionReader(this.#findings, this.describe, this.#role, (dimension) =>
       addDimension(this.#dimensions, dimension, this.#findings, this.describe),
     )
   }
@@ -213,15 +194,22 @@ class ShapeReader extends MessageReader {
 class DimensionReader extends MessageReader {
   readonly rules
   readonly #findings: Findings
+  readonly #role: ValueRole
   readonly #done: (dimension: Dimension) => void
   readonly describe: () => string
   /** A dimension without value and name may have any size. */
   #dimension: Dimension = -1
 
-  constructor(findings: Findings, where: () => string, done: (dimension: Dimension) => void) {
+  constructor(
+    findings: Findings,
+    where: () => string,
+    role: ValueRole,
+    done: (dimension: Dimension) => void,
+  ) {
     super()
-    this.rules = findings.fields.dimension
+    this.rules = role === "exact" ? findings.fields.dimension : findings.fields.innerDimension
     this.#findings = findings
+    this.#role = role
     this.#done = done
     this.describe = where
   }
@@ -235,7 +223,7 @@ class DimensionReader extends MessageReader {
   }
 
   override text(_field: number, bytes: Uint8Array): void {
-    const name = this.#findings.name(bytes, this.describe)
+    const name = this.#role === "exact" ? this.#findings.name(bytes, this.describe) : readable(bytes)
     this.#dimension = name === "" ? -1 : name
   }
 

@@ -1,5 +1,7 @@
 /** Damaged and hostile files never do anything but be refused. A seeded slice; in full with MODELFORGE_SOAK=1. */
 import { assert, describe, it } from "@effect/vitest"
+import { ModelGraph } from "@modelforge/core"
+import { Schema } from "effect"
 import { damagedFile } from "../damagedFile.ts"
 import * as onnx from "../onnxFile.ts"
 import { chunks, random } from "../random.ts"
@@ -16,6 +18,10 @@ describe("OnnxScanner under mutation", () => {
       // Anything else that is thrown is a defect, and fails here.
       const whole = outcome([file])
       assert.deepStrictEqual(outcome(chunks(file, generator)), whole, `seed ${seed}`)
+      if (whole !== null && typeof whole === "object" && "graph" in whole) {
+        assert.isTrue(Schema.is(ModelGraph)(whole.graph), `seed ${seed}: not a graph`)
+        assert.isBelow(JSON.stringify(whole.graph).length, 5 * 1024 * 1024, `seed ${seed}`)
+      }
       const code = whole !== null && typeof whole === "object" && "code" in whole ? String(whole.code) : "ok"
       codes.set(code, (codes.get(code) ?? 0) + 1)
     }
