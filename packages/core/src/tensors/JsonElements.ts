@@ -25,6 +25,8 @@ export interface JsonElements {
 const comma = 0x2c
 const closing = 0x5d
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
 const number = /^-?(?:0|[1-9]\d*)(?<fraction>\.\d+)?(?<exponent>[eE][+-]?\d+)?$/
 /** Longer texts of single elements are left to others. */
 const longestElement = 400
@@ -38,6 +40,36 @@ const elementText = (json: Uint8Array, start: number): string | undefined => {
     text += String.fromCharCode(code)
   }
   return undefined
+}
+
+/** After so many elements by their text, the rest goes by stretches. */
+const plentyOfTexts = 16
+const longestStretch = 64 * 1024
+
+/** Where a stretch of the row ends: at its bracket, or at the last comma within reach. -1 when there is neither. */
+const stretchEnd = (json: Uint8Array, start: number): number => {
+  const reach = json.subarray(start, start + longestStretch)
+  const bracket = reach.indexOf(closing)
+  const end = bracket === -1 ? reach.lastIndexOf(comma) : bracket
+  return end <= 0 ? -1 : start + end
+}
+
+/** What is between commas, when all of it is finite numbers. */
+const parseNumbers = (json: Uint8Array): ReadonlyArray<number> | undefined => {
+  try {
+    const values: unknown = JSON.parse(`[${utf8.decode(json)}]`)
+    return Array.isArray(values) && values.length > 0 && values.every(Number.isFinite) ? values : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const bytesTrue = Uint8Array.of(0x74, 0x72, 0x75, 0x65)
+const bytesFalse = Uint8Array.of(0x66, 0x61, 0x6c, 0x73, 0x65)
+
+const startsWith = (json: Uint8Array, start: number, word: Uint8Array): boolean => {
+  for (let index = 0; index < word.length; index++) if (json[start + index] !== word[index]) return false
+  return true
 }
 
 /** Index of the closing bracket or of the element after the comma, which come after an element's end; else -1. */
@@ -116,7 +148,6 @@ const storeAll: { readonly [D in NumericDatatype]: StoreAll<TensorArrays[D]> } =
   },
 }
 
-const booleans: Readonly<Record<string, number>> = { true: 1, false: 0 }
 const notFinite: Readonly<Record<string, number>> = { NaN: Number.NaN, Infinity, "-Infinity": -Infinity }
 
 const isFloat = (datatype: Datatype) => datatype.startsWith("FP") || datatype === "BF16"
@@ -132,7 +163,7 @@ const numericElements = <D extends NumericDatatype>(
   { words = false, exact = false }: ScanOptions,
 ): JsonElements => {
   const numbers = new JsonNumbers(json, datatype === "FP32")
-  const named = datatype === "BOOL" ? booleans : words && isFloat(datatype) ? notFinite : {}
+  const named = words && isFloat(datatype) ? notFinite : {}
   const store = storeElement[datatype]
   // Floats take some twenty bytes of text; where elements take less, the array grows.
   let data = allocate[datatype](Math.max(16, (json.length - start) >> 4))
@@ -171,12 +202,44 @@ const numericElements = <D extends NumericDatatype>(
   const pushText = (text: string): boolean => {
     const name = Object.hasOwn(named, text) ? named[text] : undefined
     if (name !== undefined) return push(name)
-    const match = datatype === "BOOL" ? null : number.exec(text)
+    const match = number.exec(text)
     if (match === null) return false
     const value = Number(text)
     const isInteger = match.groups?.["fraction"] === undefined && match.groups?.["exponent"] === undefined
     if (isLong(datatype) && isInteger && !Number.isSafeInteger(value)) return exact && pushLong(BigInt(text))
     return Number.isFinite(value) && push(value)
+  }
+
+  let texts = 0
+  let mayStretch = !isLong(datatype)
+
+  /**
+   * Where many numbers are not plain, a stretch of the row by `JSON.parse`. Gives its end, -1 when the tensor is to be
+   * left alone, and undefined when there are not only numbers.
+   */
+  const pushStretch = (start: number): number | undefined => {
+    const end = stretchEnd(json, start)
+    const values = end === -1 ? undefined : parseNumbers(json.subarray(start, end))
+    if (values === undefined) return undefined
+    for (const value of values) if (!push(value)) return -1
+    return end
+  }
+
+  /** Something that is not plainly a number, or several; gives the end, or -1. */
+  const pushOther = (start: number): number => {
+    if (mayStretch && ++texts > plentyOfTexts) {
+      const end = pushStretch(start)
+      if (end !== undefined) return end
+      mayStretch = false
+    }
+    const text = elementText(json, start)
+    return text !== undefined && pushText(text) ? start + text.length : -1
+  }
+
+  const pushBoolean = (start: number): number => {
+    const isTrue = startsWith(json, start, bytesTrue)
+    if (!isTrue && !startsWith(json, start, bytesFalse)) return -1
+    return push(isTrue ? 1 : 0) ? start + (isTrue ? bytesTrue : bytesFalse).length : -1
   }
 
   return {
@@ -192,9 +255,9 @@ const numericElements = <D extends NumericDatatype>(
           if (numbers.closed) return at
           if (isFull) continue
         }
-        const text = elementText(json, at)
-        if (text === undefined || !pushText(text)) return -1
-        at = skipComma(json, at + text.length)
+        const end = datatype === "BOOL" ? pushBoolean(at) : pushOther(at)
+        if (end === -1) return -1
+        at = skipComma(json, end)
         if (at === -1 || json[at] === closing) return at
       }
     },
@@ -207,8 +270,6 @@ const numericElements = <D extends NumericDatatype>(
     },
   }
 }
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** Whether a string's bytes mean themselves: ASCII without escapes. */
 const isPlain = (bytes: Uint8Array): boolean => {

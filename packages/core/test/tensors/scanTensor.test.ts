@@ -244,3 +244,20 @@ it("leaves strings alone that are not UTF-8, and those no JSON may hold", () => 
   assert.isUndefined(scan('["\u0001"]', "BYTES"))
   assert.isUndefined(scan('["\\x"]', "BYTES"))
 })
+
+it("reads rows of numbers that are not plain, whatever stands among them", () => {
+  // More than a stretch has room for, and 17 digits each.
+  const numbers = Array.from({ length: 6000 }, (_, index) => `0.9${1e15 + index * 7_654_321}`)
+  const row = (...among: ReadonlyArray<string>) =>
+    `[${[...numbers.slice(0, 3000), ...among, ...numbers.slice(3000)].join(", ")}]`
+  for (const datatype of ["FP64", "FP16", "FP32"] as const)
+    for (const text of [row(), row("1", "-2.5e3"), `[${row()},${row()}]`])
+      assert.deepStrictEqual(scan(text, datatype), parse(text, datatype) ?? assert.fail(datatype))
+  const words = scan(row("NaN", "-Infinity"), "FP64", { words: true }) ?? assert.fail("words")
+  const around = [Number(numbers[2999]), Number.NaN, -Infinity, Number(numbers[3000])]
+  assert.strictEqual(words.data.slice(2999, 3003).join(), around.join())
+  for (const odd of ["", "01", "null", '"1"', "[1]", "true", "1e400", "NaN", "1 2", "\u000b1"])
+    for (const datatype of ["FP64", "FP16"] as const) assert.isUndefined(scan(row(odd), datatype), odd)
+  assert.isUndefined(scan(`${row().slice(0, -1)},]`, "FP64"))
+  assert.isUndefined(scan(row("70000"), "FP16"))
+})
