@@ -16,15 +16,12 @@ import {
 } from "@modelforge/core"
 import { Context, Effect, Layer, Queue, Result } from "effect"
 import { inferenceProblem, isProblem, type Problem } from "../problems.ts"
-import { acceptedCoding } from "./acceptEncoding.ts"
-import { BodyReader } from "./BodyReader.ts"
-import { parseBody } from "./body.ts"
-import { compress, decompress } from "./compression.ts"
-import { readInferBody } from "./inferBody.ts"
-import { writeInfer } from "./inferResponse.ts"
-import { isLarge, type PredictRequest, readLargeInfer, readLargePredict } from "./largeBody.ts"
-import { readPredict, writePredict } from "./predict.ts"
-import { joinBody, leadOf, type RequestBody } from "./requestBody.ts"
+import { parseBody } from "./json/body.ts"
+import { BodyReader } from "./large/BodyReader.ts"
+import { isLarge, type PredictRequest, readLargeInfer, readLargePredict } from "./large/largeBody.ts"
+import { readInferBody } from "./request/inferBody.ts"
+import { readPredict, writePredict } from "./request/predict.ts"
+import { joinBody, leadOf, type RequestBody } from "./request/requestBody.ts"
 import {
   codings,
   contentCoding,
@@ -34,10 +31,13 @@ import {
   type RequestHeaders,
   requestId,
   unsupportedBody,
-} from "./requestHead.ts"
-import { type DataPlaneResponse, type ResponseBody, renderProblem } from "./response.ts"
+} from "./request/requestHead.ts"
+import { acceptedCoding } from "./response/acceptEncoding.ts"
+import { compress, decompress } from "./response/compression.ts"
+import { writeInfer } from "./response/inferResponse.ts"
+import { type DataPlaneResponse, type ResponseBody, renderProblem } from "./response/response.ts"
+import { worded } from "./response/wording.ts"
 import type { DataRoute } from "./routes.ts"
-import { worded } from "./wording.ts"
 
 export interface DataPlaneRequest {
   readonly route: DataRoute

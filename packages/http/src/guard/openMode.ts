@@ -2,7 +2,7 @@
  * Who may speak to a server that asks for no key: programs of this machine, and no web page of another site. A
  * page in a browser on this machine has a loopback peer too, so the peer alone proves nothing.
  */
-import type { RequestHeaders } from "../dataplane/requestHead.ts"
+import type { RequestHeaders } from "../dataplane/request/requestHead.ts"
 
 export interface Arrival {
   /** Address of the peer; undefined on a Unix socket, and on TCP when the peer has left already. */

@@ -3,7 +3,7 @@ import type { Permit } from "@modelforge/core"
 import { ByteSize, Effect, Result, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { DataPlane, type DataPlaneHandler } from "../dataplane/DataPlane.ts"
-import { chunksLength, type DataPlaneResponse } from "../dataplane/response.ts"
+import { chunksLength, type DataPlaneResponse } from "../dataplane/response/response.ts"
 import type { DataRoute } from "../dataplane/routes.ts"
 
 const toResponse = ({ status, headers, body }: DataPlaneResponse) => {

@@ -12,7 +12,7 @@ import {
 import { Effect, Result } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { messageV2 } from "../dataplane/response.ts"
+import { messageV2 } from "../dataplane/response/response.ts"
 import { inferenceProblem } from "../problems.ts"
 import { ServerReadiness } from "../ServerReadiness.ts"
 import { ServerVersion } from "../ServerVersion.ts"

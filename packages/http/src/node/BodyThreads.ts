@@ -1,10 +1,10 @@
 /** Threads that read large bodies, so that the event loop goes on meanwhile. */
 import { availableParallelism } from "node:os"
 import { Effect, Layer } from "effect"
-import { BodyReader, type BodyReaderService } from "../dataplane/BodyReader.ts"
-import type { BodyJob } from "../dataplane/bodyJob.ts"
-import type { InferReply, PredictReply } from "../dataplane/readBody.ts"
-import { isWhole } from "../dataplane/requestBody.ts"
+import { BodyReader, type BodyReaderService } from "../dataplane/large/BodyReader.ts"
+import type { BodyJob } from "../dataplane/large/bodyJob.ts"
+import type { InferReply, PredictReply } from "../dataplane/large/readBody.ts"
+import { isWhole } from "../dataplane/request/requestBody.ts"
 import { type Message, ThreadPool } from "./ThreadPool.ts"
 
 export interface BodyThreadsOptions {

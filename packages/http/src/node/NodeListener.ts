@@ -7,7 +7,7 @@ import { ForbiddenProblem } from "@modelforge/api"
 import type { Permit } from "@modelforge/core"
 import { Result } from "effect"
 import type { DataPlaneHandler } from "../dataplane/DataPlane.ts"
-import { chunksLength, type DataPlaneResponse } from "../dataplane/response.ts"
+import { chunksLength, type DataPlaneResponse } from "../dataplane/response/response.ts"
 import { type DataRoute, matchRoute } from "../dataplane/routes.ts"
 import type { Arrival } from "../guard/openMode.ts"
 

@@ -11,7 +11,7 @@ import {
   VersionUnavailable,
 } from "@modelforge/core"
 import { Effect } from "effect"
-import type { DataPlaneResponse } from "../../src/dataplane/response.ts"
+import type { DataPlaneResponse } from "../../src/dataplane/response/response.ts"
 import {
   type Ask,
   ask,

@@ -17,8 +17,8 @@ import {
 } from "@modelforge/core"
 import { Effect, Layer, Logger, Result } from "effect"
 import { DataPlane, type DataPlaneHandler } from "../../src/dataplane/DataPlane.ts"
-import type { RequestBody } from "../../src/dataplane/requestBody.ts"
-import type { DataPlaneResponse } from "../../src/dataplane/response.ts"
+import type { RequestBody } from "../../src/dataplane/request/requestBody.ts"
+import type { DataPlaneResponse } from "../../src/dataplane/response/response.ts"
 import type { DataRoute } from "../../src/dataplane/routes.ts"
 
 const signature: Signature = {

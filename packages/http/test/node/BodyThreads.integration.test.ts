@@ -1,9 +1,9 @@
 import { assert, it } from "@effect/vitest"
 import type { Signature } from "@modelforge/core"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
-import { BodyReader } from "../../src/dataplane/BodyReader.ts"
-import type { InferJob, PredictJob } from "../../src/dataplane/bodyJob.ts"
-import { readInferJob, readPredictJob } from "../../src/dataplane/readBody.ts"
+import { BodyReader } from "../../src/dataplane/large/BodyReader.ts"
+import type { InferJob, PredictJob } from "../../src/dataplane/large/bodyJob.ts"
+import { readInferJob, readPredictJob } from "../../src/dataplane/large/readBody.ts"
 import { type BodyThreadsOptions, layerBodyThreads } from "../../src/node/BodyThreads.ts"
 
 const signature: Signature = {

@@ -1,14 +1,20 @@
 /** A job on the thread that is there for it: what comes of it, and the memory to send along. */
 import type { Tensor } from "@modelforge/core"
-import type { BodyJob } from "../../dataplane/bodyJob.ts"
+import type { BodyJob } from "../../dataplane/large/bodyJob.ts"
 import {
   type InferReply,
   mayBeReadAgain,
   type PredictReply,
   readInferBytes,
   readPredictBytes,
-} from "../../dataplane/readBody.ts"
-import { bodyLength, copyBody, joinBody, leadOf, type RequestBody } from "../../dataplane/requestBody.ts"
+} from "../../dataplane/large/readBody.ts"
+import {
+  bodyLength,
+  copyBody,
+  joinBody,
+  leadOf,
+  type RequestBody,
+} from "../../dataplane/request/requestBody.ts"
 
 interface Done {
   readonly reply: PredictReply | InferReply

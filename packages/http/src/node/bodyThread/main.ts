@@ -1,6 +1,6 @@
 /** The entry of a thread that reads large bodies. */
 import { parentPort } from "node:worker_threads"
-import type { BodyJob } from "../../dataplane/bodyJob.ts"
+import type { BodyJob } from "../../dataplane/large/bodyJob.ts"
 import type { Outcome } from "../ThreadPool.ts"
 import { doJob } from "./doJob.ts"
 

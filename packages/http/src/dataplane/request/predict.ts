@@ -1,0 +1,58 @@
+/** `/v1` predictions: nested arrays for people, shapes inferred and held against the signature. */
+import { InvalidRequestProblem } from "@modelforge/api"
+import { describeValue, type Prediction, type Route } from "@modelforge/core"
+import { Predicate } from "effect"
+import { nestedJson } from "../json/tensorJson.ts"
+import { readSchedule, type Schedule } from "./schedule.ts"
+
+export interface PredictMembers {
+  readonly inputs: Readonly<Record<string, unknown>>
+  readonly outputs: ReadonlyArray<string>
+  readonly version: string | undefined
+  readonly schedule: Schedule
+}
+
+const refuse = (path: string, message: string) =>
+  new InvalidRequestProblem({ detail: `${path}: ${message}`, errors: [{ path, message }] })
+
+/** Checked by hand: a schema would walk and copy what may be megabytes of numbers. */
+export const readPredict = (body: unknown): PredictMembers => {
+  if (!Predicate.isObject(body) || Array.isArray(body))
+    throw refuse("body", `expected an object with the member "inputs", got ${describeValue(body)}`)
+  const { inputs, outputs, version, parameters } = body as Record<string, unknown>
+  if (!Predicate.isObject(inputs) || Array.isArray(inputs))
+    throw refuse("inputs", `expected an object of input names and values, got ${describeValue(inputs)}`)
+  if (version !== undefined && version !== null && !isVersion(version))
+    throw refuse("version", `expected a version number or an alias, got ${describeValue(version)}`)
+  return {
+    inputs: inputs as Readonly<Record<string, unknown>>,
+    outputs: readOutputs(outputs),
+    version: isVersion(version) ? String(version) : undefined,
+    schedule: readSchedule(parameters, refuse),
+  }
+}
+
+const readOutputs = (outputs: unknown): ReadonlyArray<string> => {
+  if (outputs === undefined || outputs === null) return []
+  if (!Array.isArray(outputs))
+    throw refuse("outputs", `expected an array of output names, got ${describeValue(outputs)}`)
+  const odd = outputs.findIndex((name) => !Predicate.isString(name))
+  if (odd !== -1)
+    throw refuse(`outputs[${odd}]`, `expected an output's name, got ${describeValue(outputs[odd])}`)
+  return outputs
+}
+
+const isVersion = (value: unknown): value is string | number =>
+  Predicate.isString(value) || (Predicate.isNumber(value) && Number.isInteger(value))
+
+export const writePredict = (
+  route: Route,
+  prediction: Prediction,
+  timings: { readonly queueMs: number; readonly computeMs: number; readonly totalMs: number },
+  id: string,
+): string => {
+  const outputs = Object.entries(prediction.outputs)
+    .map(([name, tensor]) => `${JSON.stringify(name)}:${nestedJson(tensor, name)}`)
+    .join(",")
+  return `{"model":"${route.model}","version":${prediction.version},"outputs":{${outputs}},"cache":"${prediction.cache}","timings":${JSON.stringify(timings)},"id":${JSON.stringify(id)}}`
+}
