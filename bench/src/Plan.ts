@@ -1,6 +1,6 @@
 /** How much is measured. */
 
-export const suiteNames = ["small", "heavy", "loop", "memory", "start"] as const
+export const suiteNames = ["small", "heavy", "loop", "scale", "overload", "memory", "start"] as const
 export type SuiteName = (typeof suiteNames)[number]
 
 export interface Plan {
@@ -13,6 +13,12 @@ export interface Plan {
   readonly heavyConnections: ReadonlyArray<number>
   /** Seconds of each measurement of the event loop, whose p99 needs many samples. */
   readonly loopSeconds: number
+  /** Seconds of each measurement of `scale`, and how many models are registered at most. */
+  readonly scaleSeconds: number
+  readonly models: number
+  /** Seconds of a storm, and of the measurement of what the server can do without one. */
+  readonly overloadSeconds: number
+  readonly capacitySeconds: number
   /** Loads and unloads of the 90 MB model. */
   readonly cycles: number
   /** Predictions before memory is looked at again. */
@@ -21,27 +27,35 @@ export interface Plan {
   readonly starts: number
 }
 
-/** One to two minutes. */
+/** Two to three minutes. */
 export const quickPlan: Plan = {
-  rounds: 5,
+  rounds: 3,
   smallSeconds: 0.3,
-  heavySeconds: 0.5,
+  heavySeconds: 0.4,
   smallConnections: [1, 16, 64],
   heavyConnections: [8],
   loopSeconds: 2,
-  cycles: 5,
+  scaleSeconds: 0.3,
+  models: 50,
+  overloadSeconds: 5,
+  capacitySeconds: 1.5,
+  cycles: 4,
   predictions: 20_000,
-  starts: 3,
+  starts: 2,
 }
 
-/** About eight minutes. */
+/** About ten minutes. */
 export const defaultPlan: Plan = {
   rounds: 5,
-  smallSeconds: 1,
-  heavySeconds: 0.7,
+  smallSeconds: 0.7,
+  heavySeconds: 0.6,
   smallConnections: [1, 16, 64],
   heavyConnections: [1, 8, 16],
   loopSeconds: 4,
+  scaleSeconds: 0.5,
+  models: 200,
+  overloadSeconds: 30,
+  capacitySeconds: 4,
   cycles: 50,
   predictions: 100_000,
   starts: 5,

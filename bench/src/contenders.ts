@@ -1,6 +1,7 @@
 /** Who is measured. One line each: what the product learns to switch becomes another line here. */
 import { readFile } from "node:fs/promises"
 import { Schema } from "effect"
+import type { Models } from "modelforge"
 import { type ChildOptions, ChildProcess } from "./ChildProcess.ts"
 import type { ForgeOptions } from "./forge/ForgeOptions.ts"
 import type { BenchModel } from "./models/BenchModel.ts"
@@ -10,15 +11,29 @@ import type { Workspace } from "./Workspace.ts"
 
 export type Contender =
   | { readonly name: string; readonly raw: Omit<RawOptions, "file" | "input"> }
-  | { readonly name: string; readonly forge: Omit<ForgeOptions, "dataDirectory"> }
+  | {
+      readonly name: string
+      readonly forge: Omit<ForgeOptions, "dataDirectory">
+      /** What its operator says after the upload. Default: nothing, so what ModelForge chooses by itself. */
+      readonly config?: Parameters<Models["configure"]>[1]
+    }
 
 export const raw: Contender = { name: "raw", raw: { joined: false, threads: 1 } }
 const rawJoined: Contender = { name: "raw joined", raw: { joined: true, threads: 1 } }
-const forgeInline: Contender = { name: "forge inline", forge: { execution: "inline" } }
-const forgeProcess: Contender = { name: "forge process", forge: { execution: "process" } }
+export const forgeInline = { name: "forge inline", forge: { execution: "inline" } } as const
+export const forgeProcess = { name: "forge process", forge: { execution: "process" } } as const
 
 /** The hand-written server comes first: the others are compared with it. */
 export const contenders: ReadonlyArray<Contender> = [raw, rawJoined, forgeInline, forgeProcess]
+
+const alone = { batching: { maxBatchSize: 1 } }
+
+/** The same, joining nothing: told apart by several connections only. */
+export const unbatched: ReadonlyArray<Contender> = [forgeInline, forgeProcess].map((contender) => ({
+  ...contender,
+  name: `${contender.name}, unbatched`,
+  config: alone,
+}))
 
 /** A contender that runs with one model. Disposing of it stops it. */
 export class RunningServer implements AsyncDisposable {
@@ -52,7 +67,11 @@ export class RunningServer implements AsyncDisposable {
     )
     const server = new RunningServer(contender.name, decodeReady(ready).port, child)
     try {
-      if ("forge" in contender) await upload(server.port, model.name, file)
+      if ("forge" in contender) {
+        await upload(server.port, model.name, file)
+        const { config } = contender
+        if (config !== undefined) await manage(server.port, "PUT", `models/${model.name}/config`, config)
+      }
     } catch (error) {
       await server[Symbol.asyncDispose]()
       throw error
@@ -76,9 +95,22 @@ export class RunningServer implements AsyncDisposable {
 
 const decodeReady = Schema.decodeUnknownSync(Schema.Struct({ port: Schema.Int }))
 
-/** Registers a model file with a server of ModelForge. */
-export const upload = async (port: number, name: string, file: string): Promise<void> => {
-  const response = await fetch(`http://127.0.0.1:${port}/v1/models/${name}/versions?create=true`, {
+/** A call of the management plane; gives the answer. Throws when it is refused. */
+export const manage = async (port: number, method: string, path: string, body?: object): Promise<unknown> => {
+  const response = await fetch(`http://127.0.0.1:${port}/v1/${path}`, {
+    method,
+    ...(body === undefined
+      ? {}
+      : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+  })
+  if (!response.ok) throw new Error(`${method} ${path} was refused: ${await response.text()}`)
+  return response.json()
+}
+
+/** Registers a model file with a server of ModelForge. An alias has it loaded ahead. */
+export const upload = async (port: number, name: string, file: string, alias?: string): Promise<void> => {
+  const query = alias === undefined ? "create=true" : `create=true&alias=${alias}`
+  const response = await fetch(`http://127.0.0.1:${port}/v1/models/${name}/versions?${query}`, {
     method: "POST",
     headers: { "content-type": "application/octet-stream" },
     body: await readFile(file),

@@ -36,7 +36,7 @@ export const interleave = async (
 }
 
 export interface Summary {
-  /** Median over the rounds of the rate against the first subject's in the same round, and the extremes. */
+  /** Median over the rounds of the rate against the baseline's in the same round, and the extremes. */
   readonly ratio: number
   readonly lowest: number
   readonly highest: number
@@ -54,7 +54,7 @@ const rateOf = ({ answered, seconds }: Sample): number => answered / seconds
 
 const rateOfProcessor = ({ answered, cpuSeconds }: Sample): number => answered / cpuSeconds
 
-/** `baseline` is the first subject's samples. */
+/** `baseline` are the samples of the subject that this one is compared with. */
 export const summarize = (samples: ReadonlyArray<Sample>, baseline: ReadonlyArray<Sample>): Summary => {
   const against = (rate: (sample: Sample) => number) =>
     samples.map((sample, round) => {

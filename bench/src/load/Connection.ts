@@ -8,8 +8,14 @@ import { connect, type Socket } from "node:net"
 const headEnd = "\r\n\r\n"
 const lastChunk = Buffer.from("0\r\n\r\n")
 
+export interface Answer {
+  readonly status: number
+  /** The status line and the headers. */
+  readonly head: string
+}
+
 interface Awaited {
-  readonly resolve: (status: number) => void
+  readonly resolve: (answer: Answer) => void
   readonly reject: (error: Error) => void
 }
 
@@ -18,7 +24,7 @@ export class Connection {
   #awaited: Awaited | undefined
   /** Bytes of a head that did not come whole. */
   #partial: Buffer | undefined
-  #status = 0
+  #head = ""
   /** Bytes of the body that are still to come; -1 while a head is read, Infinity while chunks are. */
   #rest = -1
 
@@ -40,8 +46,13 @@ export class Connection {
     })
   }
 
-  /** Sends a whole request; resolves with the status once the whole answer is there. */
-  send(request: Uint8Array): Promise<number> {
+  /** Whether another request can be sent once the one before is answered: the server may have closed it. */
+  get isOpen(): boolean {
+    return this.#socket.writable
+  }
+
+  /** Sends a whole request; resolves once the whole answer is there. */
+  send(request: Uint8Array): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#awaited = { resolve, reject }
       this.#socket.write(request)
@@ -73,9 +84,8 @@ export class Connection {
         return
       }
       this.#partial = undefined
-      const head = bytes.toString("latin1", 0, end)
-      this.#status = Number(head.slice(9, 12))
-      const length = /\r\ncontent-length: *(\d+)/i.exec(head)
+      this.#head = bytes.toString("latin1", 0, end)
+      const length = /\r\ncontent-length: *(\d+)/i.exec(this.#head)
       this.#rest = length === null ? Number.POSITIVE_INFINITY : Number(length[1])
       this.#body(bytes.subarray(end + headEnd.length))
     } else this.#body(chunk)
@@ -91,6 +101,7 @@ export class Connection {
     this.#rest = -1
     const awaited = this.#awaited
     this.#awaited = undefined
-    awaited?.resolve(this.#status)
+    if (/\r\nconnection: *close/i.test(this.#head)) this.#socket.destroy()
+    awaited?.resolve({ status: Number(this.#head.slice(9, 12)), head: this.#head })
   }
 }

@@ -1,96 +1,95 @@
 /** Runs one job: a closed loop on fixed connections, or a steady beat. Always bounded in time and count. */
 import { setTimeout as sleep } from "node:timers/promises"
-import { Connection } from "./Connection.ts"
+import type { Connection } from "./Connection.ts"
+import { ConnectionPool } from "./ConnectionPool.ts"
 import type { LoadJob, LoadResult } from "./LoadJob.ts"
+import { Tally } from "./Tally.ts"
 
-/** Latencies and statuses as they come. */
-class Tally {
-  readonly #latencies: Array<number> = []
-  #refused = 0
-  readonly #maxRequests: number
-  #begun = 0
+const anyOf = ({ requests }: LoadJob): Uint8Array =>
+  requests.length === 1 ? requests[0] : (requests[Math.floor(Math.random() * requests.length)] ?? requests[0])
 
-  constructor(maxRequests: number) {
-    this.#maxRequests = maxRequests
-  }
-
-  /** Whether one more request may be sent. */
-  begin(): boolean {
-    return this.#begun++ < this.#maxRequests
-  }
-
-  add(since: number, status: number): void {
-    this.#latencies.push(performance.now() - since)
-    if (status !== 200) this.#refused++
-  }
-
-  result(seconds: number, busy: number): LoadResult {
-    const latencies = Float64Array.from(this.#latencies).sort()
-    return { answered: latencies.length - this.#refused, refused: this.#refused, seconds, latencies, busy }
-  }
-}
-
-const asFastAsAnswered = async (connection: Connection, { request }: LoadJob, tally: Tally, end: number) => {
-  for (let now = performance.now(); now < end && tally.begin(); now = performance.now()) {
-    const status = await connection.send(request)
-    if (performance.now() < end) tally.add(now, status)
-  }
-}
-
-/** Sends whether or not the answers before came: who waits for them would measure fewer of the slow ones. */
-const onTheBeat = async (
-  pool: Array<Connection>,
+/** One request and its answer. Where a connection has to be made for it, that is part of what it takes. */
+const exchange = async (
+  taken: Connection | Promise<Connection>,
+  pool: ConnectionPool,
   job: LoadJob,
   tally: Tally,
-  end: number,
-  everyMs: number,
-) => {
-  const idle = [...pool]
-  const open = async () => {
-    const connection = await Connection.open(job.port)
-    pool.push(connection)
-    return connection
+): Promise<void> => {
+  const since = performance.now()
+  let connection: Connection | undefined
+  try {
+    connection = await taken
+    tally.add(since, await connection.send(anyOf(job)))
+  } catch (error) {
+    if (job.mayLose !== true) throw error
+    tally.lose()
+  } finally {
+    if (connection !== undefined) pool.give(connection)
   }
-  const sent: Array<Promise<void>> = []
-  for (let due = performance.now(); due < end && tally.begin(); due += everyMs) {
-    await sleep(Math.max(0, due - performance.now()))
-    const connection = idle.pop() ?? (await open())
-    const since = performance.now()
-    const answered = connection.send(job.request).then((status) => {
-      tally.add(since, status)
-      idle.push(connection)
-    })
-    answered.catch(() => {}) // until it is looked at, below
-    sent.push(answered)
+}
+
+/** As many of these run side by side as there are connections. */
+const asFastAsAnswered = async (pool: ConnectionPool, job: LoadJob, tally: Tally, end: number) => {
+  while (performance.now() < end && tally.begin()) {
+    const taken = pool.take()
+    if (taken === undefined) throw new Error("more requests at once than connections")
+    await exchange(taken, pool, job, tally)
   }
-  await Promise.all(sent)
+}
+
+/**
+ * Sends whether or not the answers before came: who waits for them would measure fewer of the slow ones. Timers have
+ * milliseconds, so what came due since the last one is sent at once.
+ */
+const onTheBeat = async (pool: ConnectionPool, job: LoadJob, tally: Tally, end: number, everyMs: number) => {
+  const waiting = new Set<Promise<void>>()
+  const failures: Array<unknown> = []
+  const send = (taken: Connection | Promise<Connection>) => {
+    const done = exchange(taken, pool, job, tally)
+      .catch((error: unknown) => void failures.push(error))
+      .finally(() => waiting.delete(done))
+    waiting.add(done)
+  }
+  let due = performance.now()
+  for (let more = true; more && failures.length === 0; ) {
+    const now = performance.now()
+    for (; due <= now && due < end && more; due += everyMs) {
+      more = tally.begin()
+      const taken = more ? pool.take() : undefined
+      if (taken !== undefined) send(taken)
+      else if (more) tally.miss()
+    }
+    more &&= due < end
+    if (more) await sleep(due - now)
+  }
+  await Promise.all(waiting)
+  if (failures.length > 0) throw failures[0]
 }
 
 /** A server that does not answer at all is cut off so long after the end. */
 const patienceMs = 10_000
 
 export const runLoad = async (job: LoadJob): Promise<LoadResult> => {
-  const opened = await Promise.all(Array.from({ length: job.connections }, () => Connection.open(job.port)))
-  const tally = new Tally(job.maxRequests)
-  const before = process.cpuUsage()
-  const start = performance.now()
-  const end = start + job.seconds * 1000
-  const cutOff = setTimeout(
-    () => {
-      for (const connection of opened) connection.cutOff()
-    },
-    job.seconds * 1000 + patienceMs,
-  )
+  const pool = new ConnectionPool(job.port, job.beat?.maxConnections ?? job.connections)
   try {
-    await (job.everyMs === undefined
-      ? Promise.all(opened.map((connection) => asFastAsAnswered(connection, job, tally, end)))
-      : onTheBeat(opened, job, tally, end, job.everyMs))
+    await pool.fill(job.connections)
+    const before = process.cpuUsage()
+    const start = performance.now()
+    const end = start + job.seconds * 1000
+    const tally = new Tally(job.maxRequests, end)
+    const cutOff = setTimeout(() => pool.cutOff(), job.seconds * 1000 + patienceMs)
+    try {
+      await (job.beat === undefined
+        ? Promise.all(Array.from({ length: job.connections }, () => asFastAsAnswered(pool, job, tally, end)))
+        : onTheBeat(pool, job, tally, end, job.beat.everyMs))
+    } finally {
+      clearTimeout(cutOff)
+    }
+    const finished = performance.now()
+    const { user, system } = process.cpuUsage(before)
+    const busy = (user + system) / 1000 / (finished - start)
+    return tally.result((Math.min(finished, end) - start) / 1000, busy)
   } finally {
-    clearTimeout(cutOff)
-    for (const connection of opened) connection.close()
+    pool.close()
   }
-  const finished = performance.now()
-  const { user, system } = process.cpuUsage(before)
-  const busy = (user + system) / 1000 / (finished - start)
-  return tally.result((Math.min(finished, end) - start) / 1000, busy)
 }

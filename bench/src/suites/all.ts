@@ -3,7 +3,9 @@ import type { SuiteName } from "../Plan.ts"
 import { measureEventLoop } from "./eventLoop.ts"
 import { measureHeavy } from "./heavy.ts"
 import { measureMemory } from "./memory.ts"
+import { measureOverload } from "./overload.ts"
 import type { Suite } from "./Suite.ts"
+import { measureScale } from "./scale.ts"
 import { measureSmall } from "./small.ts"
 import { measureStart } from "./start.ts"
 
@@ -11,6 +13,8 @@ export const suites: Readonly<Record<SuiteName, Suite>> = {
   small: measureSmall,
   heavy: measureHeavy,
   loop: measureEventLoop,
+  scale: measureScale,
+  overload: measureOverload,
   memory: measureMemory,
   start: measureStart,
 }

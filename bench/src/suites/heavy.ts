@@ -1,5 +1,5 @@
 /** Models of some 5 ms: whether the server keeps the processors at the models. All cores, shared with the load. */
-import { contenders } from "../contenders.ts"
+import { contenders, unbatched } from "../contenders.ts"
 import { image, text } from "../models/BenchModel.ts"
 import type { Suite } from "./Suite.ts"
 import { compare } from "./throughput.ts"
@@ -12,6 +12,6 @@ export const measureHeavy: Suite = async (bench) => {
   }
   return [
     ...(await compare({ ...shared, model: image, protocols: ["binary", "json"] }, bench)),
-    ...(await compare({ ...shared, model: text, protocols: ["json"] }, bench)),
+    ...(await compare({ ...shared, model: text, protocols: ["json"], unbatched }, bench)),
   ]
 }

@@ -1,7 +1,7 @@
 /** Whether memory comes back: after loads and unloads of a large model, and after very many predictions. */
 import { setTimeout as sleep } from "node:timers/promises"
 import { ChildProcess } from "../ChildProcess.ts"
-import { contenders, RunningServer } from "../contenders.ts"
+import { contenders, forgeInline, forgeProcess, manage, RunningServer } from "../contenders.ts"
 import { LoadGenerator } from "../LoadGenerator.ts"
 import type { CyclesJob, CyclesOptions } from "../memory/CyclesJob.ts"
 import { big, small } from "../models/BenchModel.ts"
@@ -63,6 +63,32 @@ const loadAndUnload = async ({ plan, workspace, progress }: Bench): Promise<Tabl
   }
 }
 
+/** Of one version that stays registered, by the calls for it. */
+const loadAndUnloadByHand = async ({ plan, workspace, progress }: Bench): Promise<Table> => {
+  const rows: Array<ReturnType<typeof row>> = []
+  const sent = predictRequest(big, "json")
+  const version = `models/${big.name}/versions/1`
+  for (const contender of [forgeProcess, forgeInline]) {
+    progress(`memory: ${plan.cycles} loads by hand of ${big.about}, ${contender.name}`)
+    await using server = await RunningServer.start(contender, big, workspace)
+    const cycles = async (count: number) => {
+      for (let cycle = 0; cycle < count; cycle++) {
+        await manage(server.port, "POST", `${version}/load`)
+        const { ok, status } = await server.fetch(sent)
+        if (!ok) throw new Error(`${server.name} does not serve ${big.name} (${status})`)
+        await manage(server.port, "POST", `${version}/unload`)
+      }
+    }
+    await cycles(warmCycles)
+    rows.push(row(server.name, await around(server.pid, plan.cycles, cycles)))
+  }
+  return {
+    title: `Resident memory around ${plan.cycles} × (POST load, predict, POST unload) of ${big.about}`,
+    rows,
+    notes: [`before: after ${warmCycles} such cycles; runner processes included, PostgreSQL not`],
+  }
+}
+
 /** The first thousands grow the heap of any server. */
 const warmPredictions = 10_000
 const connections = 16
@@ -75,8 +101,8 @@ const manyPredictions = async ({ plan, workspace, progress }: Bench): Promise<Ta
   for (const contender of contenders) {
     progress(`memory: ${plan.predictions} predictions, ${contender.name}`)
     await using server = await RunningServer.start(contender, small, workspace)
-    const job = { port: server.port, request, connections, seconds: limitSeconds }
-    const predictions = (count: number) => load.run({ ...job, maxRequests: count })
+    const job = { port: server.port, connections, seconds: limitSeconds }
+    const predictions = (count: number) => load.run({ ...job, requests: [request], maxRequests: count })
     await predictions(warmPredictions)
     rows.push(row(server.name, await around(server.pid, plan.predictions, predictions)))
   }
@@ -89,5 +115,6 @@ const manyPredictions = async ({ plan, workspace, progress }: Bench): Promise<Ta
 
 export const measureMemory: Suite = async (bench) => [
   await loadAndUnload(bench),
+  await loadAndUnloadByHand(bench),
   await manyPredictions(bench),
 ]

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { outputOf, sameOutput } from "../answers.ts"
 import { ChildProcess } from "../ChildProcess.ts"
 import { type Contender, RunningServer } from "../contenders.ts"
-import { LoadGenerator } from "../LoadGenerator.ts"
+import { busyNotes, LoadGenerator } from "../LoadGenerator.ts"
 import { type LoopJob, LoopResult } from "../loop/LoopJob.ts"
 import type { BenchModel } from "../models/BenchModel.ts"
 import { processTree } from "../processTree.ts"
@@ -21,6 +21,8 @@ export interface Scenario {
   readonly seconds: number
   /** The first one is what the others are compared with. */
   readonly contenders: ReadonlyArray<Contender>
+  /** Measured with several connections only: with one there is nothing to join. Default: none. */
+  readonly unbatched?: ReadonlyArray<Contender>
   /** Cores of the servers and of the load, where they have one of their own; otherwise they share what there is. */
   readonly cores?: { readonly server: number; readonly load: number }
 }
@@ -33,7 +35,7 @@ const startLoop = async (model: BenchModel, file: string): Promise<ChildProcess>
 }
 
 /** A measurement, and the processor time that the subject's processes took meanwhile. */
-const withProcessorTime = async (
+export const withProcessorTime = async (
   pid: number,
   measure: () => Promise<Omit<Sample, "cpuSeconds">>,
 ): Promise<Sample> => {
@@ -70,35 +72,34 @@ const row = (name: string, summary: Summary) => ({
   "p99 ms": summary.p99,
 })
 
-/** Above this the load process may have been the limit, and not the server. */
-const busyLimit = 0.9
-
 const notesOf = (subjects: ReadonlyArray<Subject>, summaries: ReadonlyArray<Summary>): Array<string> => {
   const [first] = summaries
   const notes = first === undefined ? [] : [`${subjects[0]?.name}: ${Math.round(first.rate)}/s`]
   for (const [index, { refused, busy }] of summaries.entries()) {
-    const name = subjects[index]?.name
+    const name = subjects[index]?.name ?? ""
     if (refused > 0) notes.push(`${name}: ${refused} answers were not 200 and do not count`)
-    if (busy > busyLimit)
-      notes.push(
-        `${name}: the load generator was busy ${(busy * 100).toFixed(0)} % of the time and may be the limit`,
-      )
+    notes.push(...busyNotes(name, busy))
   }
   return notes
 }
 
 export const compare = async (
-  { model, protocols, connections, seconds, contenders, cores }: Scenario,
+  { model, protocols, connections, seconds, contenders, unbatched = [], cores }: Scenario,
   { plan, workspace, progress }: Bench,
 ): Promise<ReadonlyArray<Table>> => {
   await using stack = new AsyncDisposableStack()
   const load = stack.use(await LoadGenerator.start(cores?.load))
   const loop = stack.use(await startLoop(model, await workspace.fileOf(model)))
-  const servers: Array<RunningServer> = []
-  for (const contender of contenders) {
-    progress(`${model.name}: starting ${contender.name}`)
-    servers.push(stack.use(await RunningServer.start(contender, model, workspace, { core: cores?.server })))
+  const start = async (started: ReadonlyArray<Contender>): Promise<ReadonlyArray<RunningServer>> => {
+    const servers: Array<RunningServer> = []
+    for (const contender of started) {
+      progress(`${model.name}: starting ${contender.name}`)
+      servers.push(stack.use(await RunningServer.start(contender, model, workspace, { core: cores?.server })))
+    }
+    return servers
   }
+  const always = await start(contenders)
+  const withSeveral = await start(unbatched)
 
   const measure = async (protocol: Protocol, count: number): Promise<Table> => {
     const sent = predictRequest(model, protocol)
@@ -106,7 +107,7 @@ export const compare = async (
     const subjects: Array<Subject> = []
     const notes: Array<string> = []
     let reference: ReadonlyArray<number> | undefined
-    for (const server of servers) {
+    for (const server of count > 1 ? [...always, ...withSeveral] : always) {
       const response = await server.fetch(sent)
       if (!response.ok) {
         notes.push(`${server.name}: does not take this request (${response.status})`)
@@ -116,8 +117,7 @@ export const compare = async (
       reference ??= output
       if (!sameOutput(output, reference))
         throw new Error(`${server.name} gives other outputs for ${model.name}`)
-      const job = { port: server.port, request, connections: count }
-      const run = () => load.run({ ...job, seconds })
+      const run = () => load.run({ port: server.port, requests: [request], connections: count, seconds })
       await run() // warm
       subjects.push({ name: server.name, measure: () => withProcessorTime(server.pid, run) })
     }

@@ -1,0 +1,129 @@
+/** What a server does with ten times what it can do: serve as much as ever, and send the rest away quickly. */
+import { forgeProcess, RunningServer } from "../contenders.ts"
+import { busyNotes, LoadGenerator } from "../LoadGenerator.ts"
+import type { LoadJob, LoadResult } from "../load/LoadJob.ts"
+import { type BenchModel, image, text } from "../models/BenchModel.ts"
+import type { Table } from "../report.ts"
+import { type Protocol, predictRequest, wireBytes } from "../requests.ts"
+import { percentile } from "../statistics.ts"
+import type { Bench, Suite } from "./Suite.ts"
+
+/** Requests of the model that may be under way. As many connections find out what the server can do at best. */
+const maxDepth = 64
+const times = 10
+const contender = { ...forgeProcess, config: { queue: { maxDepth } } }
+
+const kinds: ReadonlyArray<{ readonly model: BenchModel; readonly protocol: Protocol }> = [
+  { model: text, protocol: "json" },
+  { model: image, protocol: "binary" },
+]
+
+interface Storm {
+  readonly name: string
+  /** `capacity` is in requests a second. */
+  readonly load: (capacity: number) => Pick<LoadJob, "connections" | "beat">
+}
+
+const storms: ReadonlyArray<Storm> = [
+  {
+    name: `${times} × capacity, on the beat`,
+    load: (capacity) => ({
+      connections: maxDepth,
+      beat: { everyMs: 1000 / (times * capacity), maxConnections: times * maxDepth },
+    }),
+  },
+  {
+    name: `${times * maxDepth} connections, again at once`,
+    load: () => ({ connections: times * maxDepth }),
+  },
+]
+
+/** Answered by an idle server one after the other; their median is what the first one after a storm is held against. */
+const idleRequests = 20
+const idleLimitSeconds = 60
+
+interface Endured {
+  readonly name: string
+  readonly capacity: number
+  readonly storm: LoadResult
+  /** One request after the other, before. */
+  readonly idle: LoadResult
+  /** The first request after. */
+  readonly first: LoadResult
+}
+
+const row = ({ name, capacity, storm, idle, first }: Endured) => {
+  const sent = storm.answered + storm.refused + storm.lost
+  const rate = (count: number) => count / storm.seconds / capacity
+  return {
+    "": name,
+    "sent ÷ capacity": rate(sent),
+    "served ÷ capacity": rate(storm.answered),
+    refused: String(storm.refused),
+    "refused %": (100 * storm.refused) / sent,
+    "refused p50 ms": percentile(storm.refusedLatencies, 0.5),
+    "refused p99 ms": percentile(storm.refusedLatencies, 0.99),
+    "served p99 ms": percentile(storm.latencies, 0.99),
+    "idle ms": percentile(idle.latencies, 0.5),
+    "first after ms": first.latencies[0],
+  }
+}
+
+const notesOf = ({ name, capacity, storm, first }: Endured): ReadonlyArray<string> => {
+  const { improper, lost, missed, busy } = storm
+  const notes = [
+    `${name}: capacity ${Math.round(capacity)}/s; refusals that were not 503 with Retry-After: ${improper}`,
+  ]
+  if (lost > 0) notes.push(`${name}: ${lost} requests lost their connection without an answer`)
+  if (missed > 0) notes.push(`${name}: ${missed} requests were not sent, as all connections waited`)
+  if (first.answered !== 1) notes.push(`${name}: the first request after it was refused too`)
+  return [...notes, ...busyNotes(name, busy)]
+}
+
+const endure = async (
+  server: RunningServer,
+  request: Uint8Array,
+  { plan, progress }: Bench,
+): Promise<ReadonlyArray<Endured>> => {
+  await using load = await LoadGenerator.start()
+  const target = { port: server.port, requests: [request] as const }
+  const oneByOne = (maxRequests: number) =>
+    load.run({ ...target, connections: 1, seconds: idleLimitSeconds, maxRequests })
+  const saturate = () => load.run({ ...target, connections: maxDepth, seconds: plan.capacitySeconds })
+  await saturate() // warm
+  const endured: Array<Endured> = []
+  for (const { name, load: loadOf } of storms) {
+    progress(`overload: ${name}`)
+    const idle = await oneByOne(idleRequests)
+    const { answered, seconds } = await saturate()
+    const capacity = answered / seconds
+    const storm = await load.run({
+      ...target,
+      ...loadOf(capacity),
+      seconds: plan.overloadSeconds,
+      mayLose: true,
+    })
+    endured.push({ name, capacity, storm, idle, first: await oneByOne(1) })
+  }
+  return endured
+}
+
+export const measureOverload: Suite = async (bench) => {
+  const tables: Array<Table> = []
+  for (const { model, protocol } of kinds) {
+    bench.progress(`overload: starting ${contender.name} with ${model.name}`)
+    await using server = await RunningServer.start(contender, model, bench.workspace)
+    const sent = predictRequest(model, protocol)
+    const title = `A storm on ${contender.name} with room for ${maxDepth} requests: ${model.name}, ${protocol} of ${sent.body.length} bytes, ${bench.plan.overloadSeconds} s each`
+    const { ok, status } = await server.fetch(sent)
+    const endured = ok ? await endure(server, wireBytes(sent), bench) : []
+    tables.push({
+      title,
+      rows: endured.map(row),
+      notes: ok
+        ? endured.flatMap(notesOf)
+        : [`${server.name}: does not take this request (${status}), so nothing was measured`],
+    })
+  }
+  return tables
+}
