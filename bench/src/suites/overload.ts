@@ -80,11 +80,12 @@ const notesOf = ({ name, capacity, storm, first }: Endured): ReadonlyArray<strin
   return [...notes, ...busyNotes(name, busy)]
 }
 
-const endure = async (
-  server: RunningServer,
+/** Storms on a server that takes `request`. */
+export const endure = async (
+  server: Pick<RunningServer, "port">,
   request: Uint8Array,
-  { plan, progress }: Bench,
-): Promise<ReadonlyArray<Endured>> => {
+  { plan, progress }: Pick<Bench, "plan" | "progress">,
+): Promise<Pick<Table, "rows" | "notes">> => {
   await using load = await LoadGenerator.start()
   const target = { port: server.port, requests: [request] as const }
   const oneByOne = (maxRequests: number) =>
@@ -105,7 +106,7 @@ const endure = async (
     })
     endured.push({ name, capacity, storm, idle, first: await oneByOne(1) })
   }
-  return endured
+  return { rows: endured.map(row), notes: endured.flatMap(notesOf) }
 }
 
 export const measureOverload: Suite = async (bench) => {
@@ -116,14 +117,9 @@ export const measureOverload: Suite = async (bench) => {
     const sent = predictRequest(model, protocol)
     const title = `A storm on ${contender.name} with room for ${maxDepth} requests: ${model.name}, ${protocol} of ${sent.body.length} bytes, ${bench.plan.overloadSeconds} s each`
     const { ok, status } = await server.fetch(sent)
-    const endured = ok ? await endure(server, wireBytes(sent), bench) : []
-    tables.push({
-      title,
-      rows: endured.map(row),
-      notes: ok
-        ? endured.flatMap(notesOf)
-        : [`${server.name}: does not take this request (${status}), so nothing was measured`],
-    })
+    const refusal = `${server.name}: does not take this request (${status}), so nothing was measured`
+    const measured = ok ? await endure(server, wireBytes(sent), bench) : { rows: [], notes: [refusal] }
+    tables.push({ title, ...measured })
   }
   return tables
 }

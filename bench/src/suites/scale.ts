@@ -16,14 +16,14 @@ const requestFor = (name: string) => wireBytes(predictRequest({ ...small, name }
 /** One line of a table. */
 interface Load {
   readonly name: string
-  readonly server: RunningServer
+  readonly server: Pick<RunningServer, "port" | "pid">
   readonly connections: number
   /** Names of the models; each request is for any one of them. */
   readonly models: readonly [string, ...ReadonlyArray<string>]
 }
 
 /** One table. */
-interface Comparison {
+export interface Comparison {
   readonly title: string
   readonly loads: ReadonlyArray<Load>
   /** Index of what the others are compared with, and what to call it. */
@@ -41,10 +41,10 @@ const row = (name: string, against: string, summary: Summary) => ({
 })
 
 /** All loads of all tables are interleaved. */
-const tablesOf = async (
+export const tablesOf = async (
   comparisons: ReadonlyArray<Comparison>,
   load: LoadGenerator,
-  { plan }: Bench,
+  { plan }: Pick<Bench, "plan">,
 ): Promise<ReadonlyArray<Table>> => {
   const subjectOf = ({ name, server, connections, models: [first, ...others] }: Load): Subject => {
     const requests = [requestFor(first), ...others.map(requestFor)] as const

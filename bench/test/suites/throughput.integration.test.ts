@@ -1,10 +1,10 @@
 import { expect, it } from "vitest"
-import { contenders, raw } from "../src/contenders.ts"
-import { small } from "../src/models/BenchModel.ts"
-import { quickPlan } from "../src/Plan.ts"
-import { renderTable } from "../src/report.ts"
-import { compare } from "../src/suites/throughput.ts"
-import { Workspace } from "../src/Workspace.ts"
+import { contenders, raw } from "../../src/contenders.ts"
+import { small } from "../../src/models/BenchModel.ts"
+import { quickPlan } from "../../src/Plan.ts"
+import { renderTable } from "../../src/report.ts"
+import { compare } from "../../src/suites/throughput.ts"
+import { Workspace } from "../../src/Workspace.ts"
 
 it("compares what is hand-written with itself joined, and the loop without HTTP", async () => {
   await using workspace = await Workspace.make()
