@@ -1,3 +1,4 @@
+export * from "./artifacts/ArtifactCache.ts"
 export * from "./artifacts/ArtifactError.ts"
 export * from "./artifacts/ArtifactStore.ts"
 export * from "./artifacts/LocalArtifactStore.ts"

@@ -29,9 +29,15 @@ export class ArtifactStore extends Context.Service<
       bytes: Stream.Stream<Uint8Array, E, R>,
       maxBytes: number,
     ) => Effect.Effect<StagedArtifact, E | ArtifactError, R | Scope.Scope>
-    /** The bytes, in order. Fails with `ArtifactNotFound`. */
+    /**
+     * The bytes, in order, held against the digest on the way: fails with `ArtifactCorrupt` before the last of them
+     * when they are not those of the digest, and with `ArtifactNotFound`.
+     */
     readonly read: (digest: Digest) => Stream.Stream<Uint8Array, ArtifactError>
-    /** A local file with the bytes, to be read only. Fails with `ArtifactNotFound`. */
-    readonly file: (digest: Digest) => Effect.Effect<string, ArtifactError>
+    /**
+     * A local file with the bytes, to be read only. It stays where it is until the scope closes, and was found to hold
+     * the bytes of the digest by this process, now or earlier. Fails with `ArtifactNotFound` or `ArtifactCorrupt`.
+     */
+    readonly file: (digest: Digest) => Effect.Effect<string, ArtifactError, Scope.Scope>
   }
 >()("@modelforge/core/artifacts/ArtifactStore") {}

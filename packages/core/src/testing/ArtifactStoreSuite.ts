@@ -1,7 +1,7 @@
 /** The behaviour of every `ArtifactStore`: a store is supported when this passes on it. */
 import { createHash } from "node:crypto"
 import { assert, type Vitest, layer as withLayer } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, FileSystem, type Layer, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, FileSystem, type Layer, Result, Scope, Stream } from "effect"
 import type { ArtifactError } from "../artifacts/ArtifactError.ts"
 import { ArtifactStore } from "../artifacts/ArtifactStore.ts"
 import { Digest } from "../model/Version.ts"
@@ -38,7 +38,7 @@ const reasonOf = <A, R>(effect: Effect.Effect<A, ArtifactError, R>) =>
 const isAbsent = Effect.fnUntraced(function* (digest: Digest) {
   const store = yield* ArtifactStore
   for (const reason of [
-    yield* reasonOf(store.file(digest)),
+    yield* reasonOf(Effect.scoped(store.file(digest))),
     yield* reasonOf(Stream.runDrain(store.read(digest))),
   ]) {
     assert.deepInclude(reason, { _tag: "ArtifactNotFound", digest })
@@ -50,7 +50,8 @@ const isStored = Effect.fnUntraced(function* (bytes: Uint8Array) {
   const store = yield* ArtifactStore
   const digest = digestOf(bytes)
   assert.isTrue(Buffer.from(bytes).equals(yield* readAll(digest)))
-  assert.isTrue(Buffer.from(bytes).equals(yield* contentOf(yield* store.file(digest))))
+  const content = yield* Effect.scoped(Effect.flatMap(store.file(digest), contentOf))
+  assert.isTrue(Buffer.from(bytes).equals(content))
 })
 
 const store = Effect.fnUntraced(function* (bytes: Uint8Array, chunkSize = 4096) {
@@ -212,6 +213,57 @@ const refusing = (it: Vitest.MethodsNonLive<Needs>) => {
   )
 }
 
+const storeFresh = Effect.suspend(() => {
+  const bytes = freshBytes(1000)
+  return Effect.as(store(bytes), bytes)
+})
+
+/** Changes a byte, as a bad disk or a careless person does. */
+const damage = (file: string) =>
+  FileSystem.FileSystem.use((fs) =>
+    Effect.flatMap(fs.readFile(file), (bytes) => {
+      const changed = bytes.slice()
+      changed[0] = (changed[0] ?? 0) ^ 1
+      return fs.writeFile(file, changed)
+    }),
+  )
+
+const verifying = (it: Vitest.MethodsNonLive<Needs>) => {
+  it.effect("damaged bytes are never given for good ones, and storing them again mends them", () =>
+    Effect.gen(function* () {
+      const artifacts = yield* ArtifactStore
+      const bytes = freshBytes(200_000)
+      const digest = digestOf(bytes)
+      yield* store(bytes)
+      yield* Effect.scoped(Effect.flatMap(artifacts.file(digest), damage))
+      const given: Array<Uint8Array> = []
+      const read = Stream.runForEach(artifacts.read(digest), (chunk) => Effect.sync(() => given.push(chunk)))
+      const whole = Effect.map(read, () => Buffer.concat(given))
+      // A store may mend what it finds, or say that it can't.
+      const attempts = [Effect.scoped(Effect.flatMap(artifacts.file(digest), contentOf)), whole]
+      for (const attempt of attempts) {
+        const outcome = yield* Effect.result(attempt)
+        if (Result.isSuccess(outcome)) assert.strictEqual(digestOf(outcome.success), digest)
+        else assert.propertyVal(outcome.failure.reason, "_tag", "ArtifactCorrupt")
+      }
+      assert.isTrue(Buffer.concat(given).length < bytes.length || digestOf(Buffer.concat(given)) === digest)
+      yield* store(bytes)
+      yield* isStored(bytes)
+    }),
+  )
+
+  it.effect("a local file stays where it is for as long as its scope is open", () =>
+    Effect.gen(function* () {
+      const artifacts = yield* ArtifactStore
+      const bytes = freshBytes(1000)
+      const { digest } = yield* store(bytes)
+      const file = yield* artifacts.file(digest)
+      for (let other = 0; other < 3; other++) yield* isStored(yield* storeFresh)
+      assert.isTrue(Buffer.from(bytes).equals(yield* contentOf(file)))
+    }).pipe(Effect.scoped),
+  )
+}
+
 /** Registers the tests; call it at the top of a test file. The layer is built once. */
 export const suite = <E>(name: string, storeLayer: Layer.Layer<Needs, E>) =>
   withLayer(storeLayer, { timeout: "60 seconds", excludeTestServices: true })(
@@ -220,5 +272,6 @@ export const suite = <E>(name: string, storeLayer: Layer.Layer<Needs, E>) =>
       storing(it)
       staging(it)
       refusing(it)
+      verifying(it)
     },
   )
