@@ -2,6 +2,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
   type ArtifactError,
+  Collector,
   ForgeConfig,
   Inference,
   type LoadedModels,
@@ -85,6 +86,7 @@ export type EngineError = ArtifactError | RegistryError | EmbeddedPostgresError 
 export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>
   Inference.layer.pipe(
     Layer.provideMerge(Registry.layer),
+    Layer.merge(Collector.layer),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(layerRuntime(options)),
     Layer.provide(layerArtifacts(options)),

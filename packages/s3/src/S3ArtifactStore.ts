@@ -2,20 +2,23 @@
  * Artifacts as objects of S3-compatible storage, `<prefix>/sha256/<first two digits>/<digest>`. Bytes arrive in a folder
  * of this machine, and what is used is cached there.
  */
+import { randomUUID } from "node:crypto"
 import {
   ArtifactError,
   ArtifactNotFound,
   ArtifactStore,
-  type Digest,
+  Digest,
   failedIn,
   makeArtifactCache,
+  type Removal,
   type StagedFile,
+  type StoredArtifact,
 } from "@modelforge/core"
-import { Clock, Effect, FileSystem, Layer, Option, Stream } from "effect"
-import { openBucket, type S3Failure, storageFailed } from "./S3Bucket.ts"
+import { Clock, DateTime, Effect, FileSystem, Layer, Option, Stream } from "effect"
+import { isS3Failure, openBucket, type S3Failure, storageFailed } from "./S3Bucket.ts"
 import type { S3ClientOptions } from "./S3ClientOptions.ts"
 import { keysOf, type S3Location } from "./S3Location.ts"
-import { createObject, replaceObject } from "./S3Object.ts"
+import { copyObject, createObject, deleteObject, listObjects, replaceObject } from "./S3Object.ts"
 
 export interface S3ArtifactStoreOptions extends S3Location, S3ClientOptions {
   /** Folder of this machine for files that arrive or are used; several processes may share it. */
@@ -28,6 +31,12 @@ const defaultCacheBytes = 10 * 2 ** 30
 
 /** An object of this age is committed anew by whoever has its bytes, so that it counts as young again. */
 const renewedAfterMs = 3_600_000
+
+/** An object that was set aside so long ago was left by a server that was killed. */
+const abandonedAfterMs = 24 * 3_600_000
+
+const digestOf = (key: string) =>
+  Option.getOrUndefined(Digest.makeOption(key.slice(key.lastIndexOf("/") + 1)))
 
 const isMissing = ({ status, code }: S3Failure) => status === 404 || code === "NoSuchKey"
 
@@ -63,14 +72,13 @@ const make = Effect.fnUntraced(function* (options: S3ArtifactStoreOptions) {
     fetch,
   })
 
-  /** Size and age in milliseconds of the object, if there is one. */
+  /** What there is of an object, if there is one. */
   const look = Effect.fnUntraced(
     function* (digest: Digest) {
       const { ContentLength, LastModified } = yield* request("commit", (client, sdk, sending) =>
         client.send(new sdk.HeadObjectCommand(targetOf(digest)), sending),
       )
-      const age = (yield* Clock.currentTimeMillis) - (LastModified?.getTime() ?? 0)
-      return Option.some({ size: ContentLength, age })
+      return Option.some({ size: ContentLength, committedAt: LastModified?.getTime() ?? 0 })
     },
     Effect.catchIf(isMissing, () => Effect.succeedNone),
   )
@@ -78,10 +86,11 @@ const make = Effect.fnUntraced(function* (options: S3ArtifactStoreOptions) {
   const commit = Effect.fn("ArtifactStore.commit")(
     function* (staged: StagedFile) {
       const { digest, size } = staged
+      const now = yield* Clock.currentTimeMillis
       const found = yield* look(digest)
       if (Option.isNone(found)) yield* createObject(request, targetOf(digest), staged)
       // Writing it again renews its age, and mends it if its bytes are damaged.
-      else if (found.value.size !== size || found.value.age > renewedAfterMs)
+      else if (found.value.size !== size || now - found.value.committedAt > renewedAfterMs)
         yield* replaceObject(request, targetOf(digest), staged)
       yield* Effect.catch(cache.adopt(staged), (error) =>
         Effect.logWarning("An upload could not be cached and will be fetched when it is used", error),
@@ -91,6 +100,45 @@ const make = Effect.fnUntraced(function* (options: S3ArtifactStoreOptions) {
     Effect.provideService(FileSystem.FileSystem, fs),
   )
 
+  /**
+   * S3 renames nothing: the object is copied aside, under a name of its own, for several servers may try the same. A
+   * server that is killed leaves the copy, which the next to start removes.
+   */
+  const remove = Effect.fn("ArtifactStore.remove")(
+    function* <E, R>(digest: Digest, { committedBefore, isNeeded }: Removal<E, R>) {
+      const found = yield* look(digest)
+      const deadline = DateTime.toEpochMillis(committedBefore)
+      if (Option.isNone(found) || found.value.committedAt >= deadline) return false
+      const aside = { Bucket: options.bucket, Key: `${keys.removed}${digest}-${randomUUID()}` }
+      const taken = yield* copyObject(request, targetOf(digest), aside).pipe(
+        Effect.as(true),
+        Effect.catchIf(isMissing, () => Effect.succeed(false)),
+      )
+      if (!taken) return false
+      const putBack = copyObject(request, aside, targetOf(digest))
+      const isKept = Effect.andThen(
+        deleteObject(request, targetOf(digest)),
+        Effect.interruptible(isNeeded),
+      ).pipe(Effect.onError(() => Effect.ignore(putBack)))
+      const kept = yield* isKept
+      if (kept) yield* putBack
+      yield* deleteObject(request, aside)
+      if (!kept) yield* cache.drop(digest)
+      return !kept
+    },
+    Effect.catchIf(isS3Failure, (failure) => Effect.fail(storageFailed(failure))),
+    Effect.uninterruptible,
+  )
+
+  const removeAbandoned = Effect.gen(function* () {
+    const deadline = (yield* Clock.currentTimeMillis) - abandonedAfterMs
+    yield* listObjects(request, options.bucket, keys.removed).pipe(
+      Stream.filter(({ modifiedAt }) => DateTime.toEpochMillis(modifiedAt) < deadline),
+      Stream.runForEach(({ key }) => deleteObject(request, { Bucket: options.bucket, Key: key })),
+    )
+  })
+  yield* Effect.forkScoped(Effect.ignore(removeAbandoned))
+
   return ArtifactStore.of({
     stage: Effect.fn("ArtifactStore.stage")(function* (bytes, maxBytes) {
       const staged = yield* cache.stage(bytes, maxBytes)
@@ -98,6 +146,11 @@ const make = Effect.fnUntraced(function* (options: S3ArtifactStoreOptions) {
     }),
     file: Effect.fn("ArtifactStore.file")(cache.file),
     read: cache.read,
+    list: Stream.mapError(listObjects(request, options.bucket, keys.artifacts), storageFailed).pipe(
+      Stream.map(({ key, size, modifiedAt }) => ({ digest: digestOf(key), size, committedAt: modifiedAt })),
+      Stream.filter((listed): listed is StoredArtifact => listed.digest !== undefined),
+    ),
+    remove,
   })
 })
 

@@ -21,6 +21,8 @@ export class S3Failure extends Schema.TaggedError<S3Failure>()("S3Failure", {
   }
 }
 
+export const isS3Failure = Schema.is(S3Failure)
+
 const toFailure = (operation: string) => (cause: unknown) => {
   const status =
     Predicate.hasProperty(cause, "$metadata") && Predicate.hasProperty(cause.$metadata, "httpStatusCode")

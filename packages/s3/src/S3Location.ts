@@ -21,6 +21,8 @@ export const keysOf = ({ prefix }: S3Location) => {
   const root = prefix === "" ? "" : `${prefix}/`
   return {
     artifacts: `${root}sha256/`,
+    /** Where objects are while it is found out whether they can go for good. */
+    removed: `${root}removed/`,
     artifact: (digest: Digest) => `${root}sha256/${digest.slice(0, 2)}/${digest}`,
   }
 }

@@ -1,7 +1,7 @@
-/** One object from a local file: conditional, in parts when it is large, whole or not at all. */
+/** Objects: made of local files, whole or not at all, in parts when they are large; copied, listed, deleted. */
 import type { CompletedPart } from "@aws-sdk/client-s3"
 import { type ArtifactError, failedIn } from "@modelforge/core"
-import { Effect, FileSystem, Stream } from "effect"
+import { DateTime, Effect, FileSystem, Option, Stream } from "effect"
 import type { S3Failure, S3Request } from "./S3Bucket.ts"
 
 /** Larger files go in parts of this size. A part is held in memory while it is sent. */
@@ -102,3 +102,41 @@ export const createObject = (request: S3Request, target: S3Target, file: S3File)
 
 export const replaceObject = (request: S3Request, target: S3Target, file: S3File) =>
   write(request, { target, file, condition: {} })
+
+export const copyObject = (request: S3Request, from: S3Target, to: S3Target) => {
+  const CopySource = [from.Bucket, ...from.Key.split("/")].map(encodeURIComponent).join("/")
+  return request("remove", (client, sdk, options) =>
+    client.send(new sdk.CopyObjectCommand({ ...to, CopySource }), options),
+  )
+}
+
+export const deleteObject = (request: S3Request, target: S3Target) =>
+  request("remove", (client, sdk, options) => client.send(new sdk.DeleteObjectCommand(target), options))
+
+export interface ListedObject {
+  readonly key: string
+  /** Bytes. */
+  readonly size: number
+  readonly modifiedAt: DateTime.Utc
+}
+
+/** Page after page. */
+export const listObjects = (
+  request: S3Request,
+  Bucket: string,
+  Prefix: string,
+): Stream.Stream<ListedObject, S3Failure> =>
+  Stream.paginate(undefined as string | undefined, (ContinuationToken) =>
+    request("list", (client, sdk, options) =>
+      client.send(new sdk.ListObjectsV2Command({ Bucket, Prefix, ContinuationToken }), options),
+    ).pipe(
+      Effect.map(({ Contents = [], NextContinuationToken }) => {
+        const objects = Contents.flatMap(({ Key, Size, LastModified }) =>
+          Key === undefined || LastModified === undefined
+            ? []
+            : [{ key: Key, size: Size ?? 0, modifiedAt: DateTime.fromDateUnsafe(LastModified) }],
+        )
+        return [objects, Option.fromUndefinedOr(NextContinuationToken)] as const
+      }),
+    ),
+  )

@@ -54,6 +54,8 @@ export interface ArtifactCache {
    * same meanwhile shares it. A damaged copy is fetched again; `ArtifactCorrupt` means that the store's is damaged.
    */
   readonly file: (digest: Digest) => Effect.Effect<string, ArtifactError, Scope.Scope>
+  /** The cached copy need not be kept: the store has the artifact no more. */
+  readonly drop: (digest: Digest) => Effect.Effect<void, ArtifactError>
   /** The bytes: of the cached copy, or straight from the store, which leaves nothing in the cache. */
   readonly read: (digest: Digest) => Stream.Stream<Uint8Array, ArtifactError>
 }
@@ -208,6 +210,8 @@ export const makeArtifactCache = Effect.fnUntraced(function* (options: ArtifactC
       }).pipe(Effect.mapError(failedIn("fill the cache")))
     }, Effect.scoped),
     file,
+    drop: (digest) =>
+      Effect.mapError(fs.remove(fileOf(digest), { force: true }), failedIn("make room in the cache")),
     read: (digest) =>
       Stream.unwrap(
         Effect.gen(function* () {

@@ -19,6 +19,8 @@ export const failedIn = (operation: string) => (cause: unknown) =>
 
 export const isNotFound = (error: PlatformError.PlatformError) => error.reason._tag === "NotFound"
 
+export const isAlreadyThere = (error: PlatformError.PlatformError) => error.reason._tag === "AlreadyExists"
+
 /** Bytes that arrived whole. The file goes with the scope of the staging. */
 export interface StagedFile {
   readonly digest: Digest

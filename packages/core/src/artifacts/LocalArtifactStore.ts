@@ -1,9 +1,9 @@
 /** Artifacts in a folder of this machine, which may serve several processes. */
-import { Clock, Effect, FileSystem, Layer, type PlatformError, Stream } from "effect"
+import { Clock, DateTime, Effect, FileSystem, Layer, Option, type PlatformError, Stream } from "effect"
 import type { Digest } from "../model/Version.ts"
 import { ArtifactError, ArtifactNotFound } from "./ArtifactError.ts"
-import { failedIn, isNotFound, openArtifactFolder } from "./ArtifactFolder.ts"
-import { ArtifactStore } from "./ArtifactStore.ts"
+import { failedIn, isAlreadyThere, isNotFound, openArtifactFolder } from "./ArtifactFolder.ts"
+import { ArtifactStore, type Removal } from "./ArtifactStore.ts"
 import { corrupt, makeVerification } from "./Verification.ts"
 
 const make = Effect.fnUntraced(function* (directory: string) {
@@ -38,7 +38,47 @@ const make = Effect.fnUntraced(function* (directory: string) {
       ? new ArtifactError({ reason: new ArtifactNotFound({ digest }) })
       : failedIn(operation)(error)
 
+  const remove = Effect.fn("ArtifactStore.remove")(
+    function* <E, R>(digest: Digest, { committedBefore, isNeeded }: Removal<E, R>) {
+      const file = fileOf(digest)
+      const aside = yield* folder.temporaryName
+      const putBack = fs.link(aside, file).pipe(
+        // By somebody who committed it meanwhile.
+        Effect.catchIf(isAlreadyThere, () => Effect.void),
+        Effect.mapError(failedIn("remove")),
+      )
+      const taken = yield* fs.rename(file, aside).pipe(
+        Effect.as(true),
+        Effect.catchIf(isNotFound, () => Effect.succeed(false)),
+        Effect.mapError(failedIn("remove")),
+      )
+      if (!taken) return false
+      const isKept = Effect.gen(function* () {
+        const { mtime } = yield* Effect.mapError(fs.stat(aside), failedIn("remove"))
+        const isOld = Option.exists(mtime, (time) => time.getTime() < DateTime.toEpochMillis(committedBefore))
+        return !isOld || (yield* Effect.interruptible(isNeeded))
+      })
+      if (yield* Effect.onError(isKept, () => Effect.ignore(putBack))) {
+        yield* putBack
+        return false
+      }
+      yield* verification.forget(digest)
+      return true
+    },
+    Effect.scoped,
+    Effect.uninterruptible,
+  )
+
   return ArtifactStore.of({
+    remove,
+    list: folder.entries.pipe(
+      Stream.map(({ digest, size, modifiedAt }) => ({
+        digest,
+        size,
+        committedAt: DateTime.fromDateUnsafe(modifiedAt),
+      })),
+      Stream.mapError(failedIn("list")),
+    ),
     stage: Effect.fn("ArtifactStore.stage")(function* (bytes, maxBytes) {
       const staged = yield* folder.stage(bytes, maxBytes)
       return { ...staged, commit: commit(staged.file, staged.digest) }
