@@ -100,7 +100,7 @@ describe("a download", () => {
     Effect.gen(function* () {
       const { stub, folder, store } = yield* uncached
       let cuts = 0
-      stub.fault = (request) => (request.startsWith("GET") && cuts++ < 1 ? { cutAt: 5 } : undefined)
+      stub.fault = (request) => (request.startsWith("GET some") && cuts++ < 1 ? { cutAt: 5 } : undefined)
       yield* store.file(digest)
       assert.strictEqual(stub.count(/^GET some/), 2)
       assert.deepStrictEqual(yield* Effect.promise(() => readdir(`${folder}/staging`)), [])

@@ -1,7 +1,8 @@
+import { readdir } from "node:fs/promises"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { DateTime, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { keyOf, openStore, push, reason, stubbed } from "./opening.ts"
+import { digestOf, keyOf, openStore, push, reason, stubbed } from "./opening.ts"
 import { temporaryFolder } from "./servers.ts"
 
 const small = new TextEncoder().encode("the bytes of a model")
@@ -131,6 +132,35 @@ describe("a large object", () => {
       yield* Fiber.interrupt(pushing)
       assert.strictEqual(stub.objects.size, 0)
       assert.strictEqual(stub.uploads.size, 0)
+    }),
+  )
+})
+
+describe("an object that is removed", () => {
+  const committedBefore = DateTime.makeUnsafe("9000-01-01T00:00:00Z")
+
+  it.effect("leaves nothing in S3 and nothing in the cache", () =>
+    Effect.gen(function* () {
+      const { stub, folder, store } = yield* stubbed
+      yield* push(store, small)
+      const digest = digestOf(small)
+      assert.isTrue(yield* store.remove(digest, { committedBefore, isNeeded: Effect.succeed(false) }))
+      assert.strictEqual(stub.objects.size, 0)
+      const names = yield* Effect.promise(() => readdir(`${folder}/sha256`, { recursive: true }))
+      assert.isFalse(names.some((name) => name.endsWith(digest)))
+    }),
+  )
+
+  it.live("and was set aside by a server that was killed goes with the next start, a day later", () =>
+    Effect.gen(function* () {
+      const { stub, options } = yield* stubbed
+      const day = 24 * 3_600_000
+      const bytes = Buffer.from(small)
+      stub.objects.set("some/prefix/removed/old", { bytes, modifiedAt: Date.now() - day - 60_000 })
+      stub.objects.set("some/prefix/removed/young", { bytes, modifiedAt: Date.now() - day + 60_000 })
+      yield* openStore(options)
+      while (stub.count(/^DELETE/) === 0) yield* Effect.promise(() => new Promise(setImmediate))
+      assert.deepStrictEqual([...stub.objects.keys()], ["some/prefix/removed/young"])
     }),
   )
 })

@@ -19,6 +19,7 @@ export const draftOf = (content: string): VersionDraft => ({
   state: "ready",
   signature,
   summary,
+  graph: "{}",
   description: "",
   createdBy: null,
   createModel: true,
