@@ -27,6 +27,10 @@ export interface Settings {
   readonly loadHoldOff: Duration.Duration
   /** How long an upload waits for its trial load before it answers `validating`. Default: 30 seconds. */
   readonly validationPatience: Duration.Duration
+  /** How often artifacts are looked for that no version refers to any more. Default: 1 hour. */
+  readonly collectorInterval: Duration.Duration
+  /** How long an artifact must have been without a reference before it is removed. Default: 24 hours. */
+  readonly collectorGrace: Duration.Duration
 }
 
 export class ForgeConfig extends Context.Service<ForgeConfig, Settings>()("@modelforge/core/ForgeConfig") {
@@ -42,6 +46,8 @@ export class ForgeConfig extends Context.Service<ForgeConfig, Settings>()("@mode
     modelMemoryBytes: Number.POSITIVE_INFINITY,
     loadHoldOff: Duration.seconds(10),
     validationPatience: Duration.seconds(30),
+    collectorInterval: Duration.hours(1),
+    collectorGrace: Duration.hours(24),
   }
 
   /** The defaults, and what the host says otherwise. */

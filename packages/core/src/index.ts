@@ -1,5 +1,8 @@
+export * from "./artifacts/ArtifactCache.ts"
 export * from "./artifacts/ArtifactError.ts"
+export { failedIn, type StagedFile } from "./artifacts/ArtifactFolder.ts"
 export * from "./artifacts/ArtifactStore.ts"
+export * from "./artifacts/Collector.ts"
 export * from "./artifacts/LocalArtifactStore.ts"
 export * from "./ForgeConfig.ts"
 export * from "./inference/Admission.ts"

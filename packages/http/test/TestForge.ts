@@ -237,6 +237,7 @@ export class TestForge {
         findDigest: (model, digest) => this.#inMood(store.findDigest(model, digest)),
         findGraph: (model, version) =>
           this.#inMood(this.graphs === "kept" ? store.findGraph(model, version) : Effect.succeedNone),
+        findReferred: (digests) => this.#inMood(store.findReferred(digests)),
         listVersions: (model, window) => this.#inMood(store.listVersions(model, window)),
         listValidating: this.#inMood(store.listValidating),
         settleVersion: (model, version, verdict) =>

@@ -2,10 +2,10 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
   type ArtifactError,
+  Collector,
   ForgeConfig,
   Inference,
   type LoadedModels,
-  layerArtifactStoreLocal,
   Registry,
   type RegistryError,
   type RoutingTable,
@@ -21,15 +21,14 @@ import {
   type PostgresError,
 } from "@modelforge/postgres"
 import { Context, Effect, Layer, type Redacted } from "effect"
+import { type ArtifactsOptions, layerArtifacts } from "./artifacts.ts"
 import { machineMemoryBytes } from "./machineMemoryBytes.ts"
 
-export interface EngineOptions {
-  /** Folder of the data: `artifacts`, and `postgres` when the database is embedded. */
+export interface EngineOptions extends ArtifactsOptions {
+  /** Folder of the data: `postgres` when the database is embedded, `artifacts`, or the cache of those elsewhere. */
   readonly dataDirectory: string
   /** A PostgreSQL of the host's. Default: an embedded one in the data folder. */
   readonly databaseUrl?: Redacted.Redacted | undefined
-  /** Folder of the artifacts. Default: `artifacts` in the data folder. */
-  readonly artifactsDirectory?: string | undefined
   /**
    * Where models run: in a supervised process of their own, or on the thread of the caller, which is faster for tiny
    * models and takes the process along when the runtime crashes. Default: `process`.
@@ -87,11 +86,10 @@ export type EngineError = ArtifactError | RegistryError | EmbeddedPostgresError 
 export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>
   Inference.layer.pipe(
     Layer.provideMerge(Registry.layer),
+    Layer.merge(Collector.layer),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(layerRuntime(options)),
-    Layer.provide(
-      layerArtifactStoreLocal(options.artifactsDirectory ?? `${options.dataDirectory}/artifacts`),
-    ),
+    Layer.provide(layerArtifacts(options)),
     Layer.provideMerge(layerStores(options)),
     Layer.provideMerge(
       ForgeConfig.layer({ modelMemoryBytes: Math.floor(machineMemoryBytes() / 2), ...options.settings }),

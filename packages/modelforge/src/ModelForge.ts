@@ -31,6 +31,10 @@ export interface OpenOptions {
   readonly dataDirectory?: string
   /** URL of a PostgreSQL of yours. Default: an embedded one in the data folder. */
   readonly databaseUrl?: string
+  /** Where model files are kept: `file:/a/folder` or `s3://bucket/prefix`. Default: in the data folder. */
+  readonly artifacts?: string
+  /** Bytes that the data folder may hold of files that are kept in S3. Default: 10 GiB. */
+  readonly artifactCacheBytes?: number
   /** Where models run; see the guide. Default: `process`. */
   readonly execution?: "process" | "inline"
   readonly settings?: Partial<Settings>
@@ -134,6 +138,8 @@ export class ModelForge implements AsyncDisposable {
       layerEngine({
         dataDirectory: options.dataDirectory ?? ".modelforge",
         databaseUrl: options.databaseUrl === undefined ? undefined : Redacted.make(options.databaseUrl),
+        artifacts: options.artifacts,
+        artifactCacheBytes: options.artifactCacheBytes,
         execution: options.execution,
         settings: options.settings,
       }),

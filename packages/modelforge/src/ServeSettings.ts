@@ -2,6 +2,7 @@
 import { isLoopbackHost } from "@modelforge/http/node"
 import { Config, Effect, Option, type Redacted, Schema } from "effect"
 import { Flag } from "effect/cli"
+import { artifactsUrlTrouble, parseArtifactsUrl } from "./artifacts.ts"
 
 /** A setting that can't be used, and what to do about it. */
 class InvalidSetting extends Schema.TaggedError<InvalidSetting>()("InvalidSetting", {
@@ -49,8 +50,15 @@ export const serveFlags = {
   artifacts: text(
     "artifacts",
     "MODELFORGE_ARTIFACTS_URL",
-    "Where model files are kept, file:/a/folder. Default: in the data folder",
+    "Where model files are kept, file:/a/folder or s3://bucket/prefix. Default: in the data folder",
   ).pipe(Flag.optional),
+  artifactCacheBytes: Flag.Int("artifact-cache-bytes").pipe(
+    Flag.withFallbackConfig(Config.Int("MODELFORGE_ARTIFACT_CACHE_BYTES")),
+    Flag.withDescription(
+      "What the data folder may hold of model files that are kept in S3. Default: 10737418240 (environment: MODELFORGE_ARTIFACT_CACHE_BYTES)",
+    ),
+    Flag.withDefault(10 * 2 ** 30),
+  ),
   maxUploadBytes: Flag.Int("max-upload-bytes").pipe(
     Flag.withFallbackConfig(Config.Int("MODELFORGE_MAX_UPLOAD_BYTES")),
     Flag.withDescription(
@@ -99,6 +107,7 @@ export interface ServeFlags {
   readonly databaseUrl: Option.Option<Redacted.Redacted>
   readonly redisUrl: Option.Option<Redacted.Redacted>
   readonly artifacts: Option.Option<string>
+  readonly artifactCacheBytes: number
   readonly maxUploadBytes: number
   readonly maxRequestBytes: number
   readonly modelMemoryBytes: Option.Option<number>
@@ -112,7 +121,8 @@ export interface ServeSettings {
   readonly port: number
   readonly dataDirectory: string
   readonly databaseUrl: Redacted.Redacted | undefined
-  readonly artifactsDirectory: string | undefined
+  readonly artifacts: string | undefined
+  readonly artifactCacheBytes: number
   readonly maxArtifactBytes: number
   readonly maxRequestBytes: number
   readonly modelMemoryBytes: number | undefined
@@ -125,17 +135,10 @@ const environment = Config.String("ENVIRONMENT").pipe(Config.withDefault("develo
 
 const refuse = (setting: string, detail: string) => Effect.fail(new InvalidSetting({ setting, detail }))
 
-const artifactsDirectory = (url: string) => {
-  if (url.startsWith("s3:"))
-    return refuse("--artifacts", "S3 storage is not there yet: use file:/a/folder, or leave it out")
-  const path = url.startsWith("file:") ? url.slice("file:".length).replace(/^\/\/(?=\/)/, "") : ""
-  const decoded = decodeComponent(path)
-  return Option.isNone(decoded) || decoded.value === ""
-    ? refuse("--artifacts", `"${url}" is not a storage: use file:/a/folder`)
-    : Effect.succeed(decoded.value)
-}
-
-const decodeComponent = Option.liftThrowable(decodeURIComponent)
+const artifactsUrl = (url: string) =>
+  Option.isSome(parseArtifactsUrl(url))
+    ? Effect.succeed(url)
+    : refuse("--artifacts", artifactsUrlTrouble(url))
 
 const inRange = (flag: string, value: number, minimum: number, maximum: number) =>
   value >= minimum && value <= maximum
@@ -171,9 +174,13 @@ export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
     port: yield* inRange("--port", flags.port, 0, 65_535),
     dataDirectory: flags.dataDir,
     databaseUrl: Option.getOrUndefined(flags.databaseUrl),
-    artifactsDirectory: Option.isSome(flags.artifacts)
-      ? yield* artifactsDirectory(flags.artifacts.value)
-      : undefined,
+    artifacts: Option.isSome(flags.artifacts) ? yield* artifactsUrl(flags.artifacts.value) : undefined,
+    artifactCacheBytes: yield* inRange(
+      "--artifact-cache-bytes",
+      flags.artifactCacheBytes,
+      1,
+      Number.MAX_SAFE_INTEGER,
+    ),
     maxArtifactBytes: yield* inRange("--max-upload-bytes", flags.maxUploadBytes, 1, 2 ** 31 - 1),
     maxRequestBytes: yield* inRange("--max-request-bytes", flags.maxRequestBytes, 1, 2 ** 29),
     modelMemoryBytes: yield* atLeastMebibyte("--model-memory-bytes", flags.modelMemoryBytes),

@@ -65,7 +65,8 @@ const layer = (settings: ServeSettings, version: string) =>
       layerEngine({
         dataDirectory: settings.dataDirectory,
         databaseUrl: settings.databaseUrl,
-        artifactsDirectory: settings.artifactsDirectory,
+        artifacts: settings.artifacts,
+        artifactCacheBytes: settings.artifactCacheBytes,
         settings: {
           maxArtifactBytes: settings.maxArtifactBytes,
           maxRequestBytes: settings.maxRequestBytes,

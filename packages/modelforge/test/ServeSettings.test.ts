@@ -9,6 +9,7 @@ const flags: ServeFlags = {
   databaseUrl: Option.none(),
   redisUrl: Option.none(),
   artifacts: Option.none(),
+  artifactCacheBytes: 1000,
   maxUploadBytes: 1000,
   maxRequestBytes: 1000,
   modelMemoryBytes: Option.none(),
@@ -39,7 +40,8 @@ describe("resolveSettings", () => {
         port: 8080,
         dataDirectory: ".modelforge",
         databaseUrl,
-        artifactsDirectory: undefined,
+        artifacts: undefined,
+        artifactCacheBytes: 1000,
         maxArtifactBytes: 1000,
         maxRequestBytes: 1000,
         modelMemoryBytes: 2 ** 33,
@@ -81,27 +83,27 @@ describe("resolveSettings", () => {
     }),
   )
 
-  it.effect("keeps artifacts in any folder, spaces and all", () =>
+  it.effect("keeps artifacts in a folder or in S3", () =>
     Effect.gen(function* () {
-      const folders = {
-        "file:/srv/models": "/srv/models",
-        "file:///srv/models": "/srv/models",
-        "file:///srv/our%20models": "/srv/our models",
-        "file:models": "models",
-      }
-      for (const [url, folder] of Object.entries(folders))
-        assert.strictEqual((yield* resolve({ artifacts: Option.some(url) })).artifactsDirectory, folder)
+      for (const url of ["file:/srv/models", "s3://bucket/prefix"])
+        assert.strictEqual((yield* resolve({ artifacts: Option.some(url) })).artifacts, url)
     }),
   )
 
   it.effect("refuses artifacts elsewhere", () =>
     Effect.gen(function* () {
-      for (const url of ["/srv/models", "http://host/models", "file:", "file:/%zz", "gs://bucket"])
+      for (const url of [
+        "/srv/models",
+        "http://host/models",
+        "file:",
+        "file:/%zz",
+        "gs://bucket",
+        "s3:bucket",
+      ])
         assert.include(
           yield* refusal({ artifacts: Option.some(url) }),
-          `--artifacts: "${url}" is not a storage: use file:/a/folder`,
+          `--artifacts: "${url}" is not a storage: use file:/a/folder or s3://bucket/prefix`,
         )
-      assert.include(yield* refusal({ artifacts: Option.some("s3://bucket/x") }), "S3 storage is not there")
     }),
   )
 
@@ -110,6 +112,7 @@ describe("resolveSettings", () => {
       const cases = [
         [{ port: 65_536 }, "--port: 65536 is out of range: use 0 to 65535"],
         [{ port: -1 }, "--port: -1 is out of range: use 0 to 65535"],
+        [{ artifactCacheBytes: 0 }, "--artifact-cache-bytes: 0 is out of range"],
         [{ maxUploadBytes: 0 }, "--max-upload-bytes: 0 is out of range: use 1 to 2147483647"],
         [{ maxUploadBytes: 2 ** 31 }, "--max-upload-bytes: 2147483648 is out of range"],
         [{ maxRequestBytes: 0 }, "--max-request-bytes: 0 is out of range"],

@@ -70,6 +70,7 @@ const make = Effect.gen(function* () {
     findVersion: (model, version) => read("findVersion")(statements.findVersion(model, version)),
     findDigest: (model, digest) => read("findDigest")(statements.findDigest(model, digest)),
     findGraph: (model, version) => read("findGraph")(statements.findGraph(model, version)),
+    findReferred: (digests) => read("findReferred")(statements.findReferred(digests)),
     listVersions: (model, window) => read("listVersions")(statements.listVersions(model, window)),
     listValidating: read("listValidating")(statements.listValidating),
     settleVersion: Effect.fnUntraced(

@@ -1,7 +1,7 @@
 /** Every statement of the registry. A row that does not decode fails with `SchemaError`. */
 import {
   AliasName,
-  type Digest,
+  Digest,
   Model,
   type ModelChange,
   type ModelConfig,
@@ -28,6 +28,7 @@ const ModelRow = Schema.Struct({
 const VersionRow = Schema.Struct({ ...Version.fields, createdAt: Schema.DateTimeUtcFromDate })
 const GraphRow = Schema.Struct({ graph: Schema.String })
 const NumberRow = Schema.Struct({ version: VersionNumber })
+const DigestRow = Schema.Struct({ digest: Digest })
 const StateRow = Schema.Struct({ state: VersionState })
 const AliasRow = Schema.Struct({ alias: AliasName })
 const RequestedAliasRow = Schema.Struct({ alias: Schema.NullOr(AliasName) })
@@ -198,6 +199,11 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
       rows(NumberRow)(sql`
         SELECT version FROM modelforge.versions WHERE model = ${model} AND digest = ${digest}
       `).pipe(Effect.map((found) => Option.map(Array.head(found), (row) => row.version))),
+
+    findReferred: (digests: ReadonlyArray<Digest>) =>
+      rows(DigestRow)(sql`
+        SELECT DISTINCT digest FROM modelforge.versions WHERE digest = ANY (${digests}::text[])
+      `).pipe(Effect.map((found) => new Set(found.map((row) => row.digest)))),
 
     listVersions: (model: ModelName, { limit, after }: Window<VersionNumber>) =>
       versions(sql`

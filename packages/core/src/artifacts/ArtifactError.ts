@@ -18,6 +18,28 @@ export class ArtifactNotFound extends Schema.TaggedError<ArtifactNotFound>()("Ar
   }
 }
 
+/** Its bytes are there, but they are not those it was made of. */
+export class ArtifactCorrupt extends Schema.TaggedError<ArtifactCorrupt>()("ArtifactCorrupt", {
+  digest: Schema.String,
+}) {
+  override get message() {
+    return `The stored bytes of artifact ${this.digest} are damaged: put a good copy in their place, or delete its versions and upload the file again`
+  }
+}
+
+/** The storage can't be used as it is set up; trying again will not help. */
+export class ArtifactStorageUnusable extends Schema.TaggedError<ArtifactStorageUnusable>()(
+  "ArtifactStorageUnusable",
+  {
+    /** For the operator: what is wrong and what to do. */
+    detail: Schema.String,
+  },
+) {
+  override get message() {
+    return `The artifact storage can't be used: ${this.detail}`
+  }
+}
+
 /** The storage did not answer as it should; trying again later may succeed. */
 export class ArtifactStorageFailed extends Schema.TaggedError<ArtifactStorageFailed>()(
   "ArtifactStorageFailed",
@@ -33,7 +55,13 @@ export class ArtifactStorageFailed extends Schema.TaggedError<ArtifactStorageFai
 }
 
 export class ArtifactError extends Schema.TaggedError<ArtifactError>()("ArtifactError", {
-  reason: Schema.Union([ArtifactTooLarge, ArtifactNotFound, ArtifactStorageFailed]),
+  reason: Schema.Union([
+    ArtifactTooLarge,
+    ArtifactNotFound,
+    ArtifactCorrupt,
+    ArtifactStorageUnusable,
+    ArtifactStorageFailed,
+  ]),
 }) {
   override get message() {
     return this.reason.message

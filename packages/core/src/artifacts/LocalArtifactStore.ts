@@ -1,120 +1,97 @@
-/**
- * Artifacts in a folder of this machine: `sha256/<first two digits>/<digest>`, and `staging/` for what is arriving.
- * Client names never reach the disk.
- */
-import { createHash, randomUUID } from "node:crypto"
-import { Clock, Effect, FileSystem, Layer, Option, Path, type PlatformError, Stream } from "effect"
-import { Digest } from "../model/Version.ts"
-import { ArtifactError, ArtifactNotFound, ArtifactStorageFailed, ArtifactTooLarge } from "./ArtifactError.ts"
-import { ArtifactStore } from "./ArtifactStore.ts"
+/** Artifacts in a folder of this machine, which may serve several processes. */
+import { Clock, DateTime, Effect, FileSystem, Layer, Option, type PlatformError, Stream } from "effect"
+import type { Digest } from "../model/Version.ts"
+import { ArtifactError, ArtifactNotFound } from "./ArtifactError.ts"
+import { failedIn, isAlreadyThere, isNotFound, openArtifactFolder } from "./ArtifactFolder.ts"
+import { ArtifactStore, type Removal } from "./ArtifactStore.ts"
+import { corrupt, makeVerification } from "./Verification.ts"
 
-/**
- * A staged file that nobody wrote to for this long was left by a process that died. Long, because a file may wait for
- * its trial without being written to, and another process on the same folder can't know.
- */
-const abandonedAfterMs = 24 * 3_600_000
-
-const failed = (operation: string) => (cause: unknown) =>
-  new ArtifactError({ reason: new ArtifactStorageFailed({ operation, cause }) })
-
-const isNotFound = (error: PlatformError.PlatformError) => error.reason._tag === "NotFound"
-
-const make = Effect.fnUntraced(function* (folder: string) {
+const make = Effect.fnUntraced(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  // Runner processes get paths from here, and need not be where this process is.
-  const directory = path.resolve(folder)
-  const staging = path.join(directory, "staging")
-  const fileOf = (digest: Digest) => path.join(directory, "sha256", digest.slice(0, 2), digest)
+  const verification = yield* makeVerification
+  const folder = yield* Effect.mapError(openArtifactFolder(directory), failedIn("open"))
+  const { fileOf, shards, shardOf } = folder
 
-  /** A new name is durable only once the folder that holds it was synced. */
-  const syncFolder = (of: string) =>
+  /** Bytes are durable once the file was synced, a new name once the folder that holds it was. */
+  const sync = (of: string) =>
     Effect.scoped(Effect.flatMap(fs.open(of, { flag: "r" }), (handle) => handle.sync))
 
-  const removeIfAbandoned = Effect.fnUntraced(function* (file: string) {
-    const now = yield* Clock.currentTimeMillis
-    const { mtime } = yield* fs.stat(file)
-    if (now - Option.getOrElse(mtime, () => new Date(now)).getTime() > abandonedAfterMs)
-      yield* fs.remove(file, { recursive: true, force: true })
-  })
-
-  /** Never in the way of a start: other processes come and go here too. */
-  const removeAbandoned = Effect.flatMap(
-    fs.readDirectory(staging),
-    Effect.forEach((name) => Effect.ignore(removeIfAbandoned(path.join(staging, name))), { discard: true }),
-  )
-
-  yield* Effect.gen(function* () {
-    yield* fs.makeDirectory(staging, { recursive: true, mode: 0o700 })
-    yield* fs.makeDirectory(path.join(directory, "sha256"), { recursive: true, mode: 0o700 })
-    yield* syncFolder(directory)
-    yield* removeAbandoned
-  }).pipe(Effect.mapError(failed("open")))
+  yield* Effect.mapError(sync(folder.directory), failedIn("open"))
 
   const commit = Effect.fnUntraced(
     function* (staged: string, digest: Digest) {
-      const file = fileOf(digest)
-      const shard = path.dirname(file)
-      yield* fs.makeDirectory(shard, { recursive: true, mode: 0o700 })
-      // Also when it existed: whoever made it may not have come to this yet.
-      yield* syncFolder(path.dirname(shard))
-      // A link appears whole or not at all, like a rename, and leaves the staged name to whoever still reads it.
-      yield* fs.link(staged, file).pipe(
-        Effect.catchIf(
-          (error) => error.reason._tag === "AlreadyExists",
-          () => Effect.void,
-        ),
-      )
-      yield* syncFolder(shard)
+      const now = new Date(yield* Clock.currentTimeMillis)
+      // Its age counts from here, also when the same bytes were there before.
+      yield* fs.utimes(staged, now, now)
+      yield* sync(staged)
+      yield* folder.place(staged, digest)
+      yield* sync(shards)
+      yield* sync(shardOf(digest))
+      yield* verification.remember(fileOf(digest), digest)
     },
-    Effect.mapError(failed("commit")),
+    Effect.mapError(failedIn("commit")),
     Effect.uninterruptible,
   )
 
-  const stage = Effect.fn("ArtifactStore.stage")(function* <E, R>(
-    bytes: Stream.Stream<Uint8Array, E, R>,
-    maxBytes: number,
-  ) {
-    const file = path.join(staging, randomUUID())
-    yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(file, { force: true })))
-    const hash = createHash("sha256")
-    let size = 0
-    yield* Effect.scoped(
-      Effect.gen(function* () {
-        const handle = yield* fs
-          .open(file, { flag: "wx", mode: 0o600 })
-          .pipe(Effect.mapError(failed("stage")))
-        yield* Stream.runForEach(bytes, (chunk) => {
-          size += chunk.length
-          if (size > maxBytes)
-            return Effect.fail(new ArtifactError({ reason: new ArtifactTooLarge({ limit: maxBytes }) }))
-          hash.update(chunk)
-          return Effect.mapError(handle.writeAll(chunk), failed("stage"))
-        })
-        yield* Effect.mapError(handle.sync, failed("stage"))
-      }),
-    )
-    const digest = Digest.make(hash.digest("hex"))
-    return { digest, size, file, commit: commit(file, digest) }
-  })
+  const notFoundOr = (operation: string, digest: Digest) => (error: PlatformError.PlatformError) =>
+    isNotFound(error)
+      ? new ArtifactError({ reason: new ArtifactNotFound({ digest }) })
+      : failedIn(operation)(error)
 
-  const notFound = (digest: Digest) => new ArtifactError({ reason: new ArtifactNotFound({ digest }) })
-
-  const file = Effect.fn("ArtifactStore.file")(function* (digest: Digest) {
-    const found = fileOf(digest)
-    yield* fs
-      .access(found, { readable: true })
-      .pipe(Effect.mapError((error) => (isNotFound(error) ? notFound(digest) : failed("file")(error))))
-    return found
-  })
+  const remove = Effect.fn("ArtifactStore.remove")(
+    function* <E, R>(digest: Digest, { committedBefore, isNeeded }: Removal<E, R>) {
+      const file = fileOf(digest)
+      const aside = yield* folder.temporaryName
+      const putBack = fs.link(aside, file).pipe(
+        // By somebody who committed it meanwhile.
+        Effect.catchIf(isAlreadyThere, () => Effect.void),
+        Effect.mapError(failedIn("remove")),
+      )
+      const taken = yield* fs.rename(file, aside).pipe(
+        Effect.as(true),
+        Effect.catchIf(isNotFound, () => Effect.succeed(false)),
+        Effect.mapError(failedIn("remove")),
+      )
+      if (!taken) return false
+      const isKept = Effect.gen(function* () {
+        const { mtime } = yield* Effect.mapError(fs.stat(aside), failedIn("remove"))
+        const isOld = Option.exists(mtime, (time) => time.getTime() < DateTime.toEpochMillis(committedBefore))
+        return !isOld || (yield* Effect.interruptible(isNeeded))
+      })
+      if (yield* Effect.onError(isKept, () => Effect.ignore(putBack))) {
+        yield* putBack
+        return false
+      }
+      yield* verification.forget(digest)
+      return true
+    },
+    Effect.scoped,
+    Effect.uninterruptible,
+  )
 
   return ArtifactStore.of({
-    stage,
-    file,
+    remove,
+    list: folder.entries.pipe(
+      Stream.map(({ digest, size, modifiedAt }) => ({
+        digest,
+        size,
+        committedAt: DateTime.fromDateUnsafe(modifiedAt),
+      })),
+      Stream.mapError(failedIn("list")),
+    ),
+    stage: Effect.fn("ArtifactStore.stage")(function* (bytes, maxBytes) {
+      const staged = yield* folder.stage(bytes, maxBytes)
+      return { ...staged, commit: commit(staged.file, staged.digest) }
+    }),
+    file: Effect.fn("ArtifactStore.file")(function* (digest) {
+      const file = fileOf(digest)
+      const intact = yield* Effect.mapError(verification.isIntact(file, digest), notFoundOr("file", digest))
+      return intact ? file : yield* corrupt(digest)
+    }),
     read: (digest) =>
-      fs
-        .stream(fileOf(digest))
-        .pipe(Stream.mapError((error) => (isNotFound(error) ? notFound(digest) : failed("read")(error)))),
+      Stream.mapError(verification.read(fileOf(digest), digest), (error) =>
+        error._tag === "ArtifactError" ? error : notFoundOr("read", digest)(error),
+      ),
   })
 })
 

@@ -3,6 +3,7 @@
  * them within the memory budget, and follows what operators change. Each takes requests through its batcher.
  */
 import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Layer, Option, Queue, Scope } from "effect"
+import type { ArtifactError } from "../artifacts/ArtifactError.ts"
 import { ArtifactStore } from "../artifacts/ArtifactStore.ts"
 import { ForgeConfig } from "../ForgeConfig.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
@@ -64,6 +65,17 @@ const rejection = (error: InferenceError): Promise<never> => {
 
 const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`
 
+const artifactTrouble = ({ reason }: ArtifactError): InferenceError => {
+  switch (reason._tag) {
+    case "ArtifactNotFound":
+      return loadFailed("its artifact is missing")
+    case "ArtifactCorrupt":
+      return loadFailed("its artifact is damaged, delete this version and upload the file again")
+    default:
+      return unavailable("the artifact storage does not answer")
+  }
+}
+
 export class LoadedModels extends Context.Service<
   LoadedModels,
   {
@@ -122,12 +134,8 @@ export class LoadedModels extends Context.Service<
       versions.set(id, successor)
     }
 
-    const fileOf = ({ digest }: Route) =>
-      Effect.mapError(artifacts.file(digest), (error) =>
-        error.reason._tag === "ArtifactNotFound"
-          ? loadFailed("its artifact is missing")
-          : unavailable("the artifact storage does not answer"),
-      )
+    /** Held as long as the model: a runner that crashed reads it again. */
+    const fileOf = ({ digest }: Route) => Effect.mapError(artifacts.file(digest), artifactTrouble)
 
     const tooLarge = (bytes: number) =>
       loadFailed(

@@ -153,6 +153,11 @@ const make = () => {
       Effect.sync(() => Option.fromUndefinedOr(versionWithDigest(models.get(model), digest))),
     findGraph: (model, version) =>
       Effect.sync(() => Option.fromUndefinedOr(versionOf(model, version)?.graph)),
+    findReferred: (digests) =>
+      Effect.sync(() => {
+        const all = new Set([...models.values()].flatMap(newestFirst).map(({ digest }) => digest))
+        return new Set(digests.filter((digest) => all.has(digest)))
+      }),
     listVersions: (model, { limit, after }) =>
       Effect.sync(() => {
         const stored = models.get(model)

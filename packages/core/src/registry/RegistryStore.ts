@@ -105,6 +105,10 @@ export class RegistryStore extends Context.Service<
       model: ModelName,
       version: VersionNumber,
     ) => Effect.Effect<Option.Option<string>, RegistryError>
+    /** Those of the digests that versions of any model refer to. At most 1000 are asked for at once. */
+    readonly findReferred: (
+      digests: ReadonlyArray<Digest>,
+    ) => Effect.Effect<ReadonlySet<Digest>, RegistryError>
     /** Newest first; `after` is a number. Empty for an unknown model. */
     readonly listVersions: (
       model: ModelName,

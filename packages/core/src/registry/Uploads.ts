@@ -123,6 +123,13 @@ export class Uploads extends Context.Service<
         createModel: upload.createModel ?? false,
         alias: upload.alias ?? null,
       })
+      // A collector that did not see the row yet may have taken the artifact away meanwhile: then this puts it back.
+      yield* Effect.catch(staged.commit, (error) =>
+        Effect.logWarning(
+          `The artifact of ${upload.model} ${version.version} could not be looked for`,
+          error,
+        ),
+      )
       // The version exists now, whether or not its route can be read at once.
       yield* Effect.ignore(routing.refresh(upload.model))
       return { version, trial }

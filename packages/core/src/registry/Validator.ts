@@ -8,6 +8,8 @@ import { RegistryStore, type Verdict } from "./RegistryStore.ts"
 import { RoutingTable } from "./RoutingTable.ts"
 import { untilItWorks } from "./untilItWorks.ts"
 
+const unusable = (reason: string) => Effect.succeed<Verdict>({ state: "invalid", reason })
+
 export class Validator extends Context.Service<
   Validator,
   {
@@ -59,9 +61,12 @@ export class Validator extends Context.Service<
     const judgeStored = (version: Version): Effect.Effect<Verdict> =>
       artifacts.file(version.digest).pipe(
         Effect.flatMap((file) => judge(file, version.signature)),
-        Effect.catchReason("ArtifactError", "ArtifactNotFound", () =>
-          Effect.succeed<Verdict>({ state: "invalid", reason: "Its artifact is missing: upload it again" }),
-        ),
+        // The file stays until its trial has ended.
+        Effect.scoped,
+        Effect.catchReasons("ArtifactError", {
+          ArtifactNotFound: () => unusable("Its artifact is missing: upload it again"),
+          ArtifactCorrupt: () => unusable("Its artifact is damaged: delete this version and upload it again"),
+        }),
         Effect.tapError((error) => Effect.logWarning("An artifact could not be read yet", error)),
         Effect.retry(untilItWorks),
         Effect.orDie,

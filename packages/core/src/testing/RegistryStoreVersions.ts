@@ -8,6 +8,7 @@ import {
   failsWith,
   failure,
   found,
+  freshDigest,
   freshName,
   oddText,
   pointers,
@@ -120,6 +121,25 @@ export const versionTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
       )
       assert.deepStrictEqual(outcomes.sort(), [...Array(11).fill("lost to 1"), "won"])
       assert.strictEqual((yield* found(store.findModel(model))).latestVersion, 1)
+    }),
+  )
+
+  it.effect("tells which of some bytes are a version of any model, in whatever state", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const [one, two] = [yield* withVersions("referred", 0), yield* withVersions("referred", 0)]
+      const [ready, bad, unknown] = [draftOf(one), draftOf(two, { state: "validating" }), freshDigest()]
+      yield* store.insertVersion(ready)
+      yield* store.insertVersion({ ...ready, model: two })
+      const { version } = yield* store.insertVersion(bad)
+      yield* store.settleVersion(two, version, { state: "invalid", reason: "no" })
+      const asked = [unknown, ready.digest, bad.digest]
+      assert.deepStrictEqual(yield* store.findReferred(asked), new Set([ready.digest, bad.digest]))
+      yield* store.deleteVersion(one, v(1))
+      assert.deepStrictEqual(yield* store.findReferred(asked), new Set([ready.digest, bad.digest]))
+      yield* store.deleteModel(two)
+      assert.deepStrictEqual(yield* store.findReferred(asked), new Set())
+      assert.deepStrictEqual(yield* store.findReferred([]), new Set())
     }),
   )
 

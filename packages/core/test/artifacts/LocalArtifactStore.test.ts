@@ -3,7 +3,7 @@ import * as NodeFs from "node:fs/promises"
 import * as NodePath from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Layer, Schedule, Stream } from "effect"
+import { Effect, FileSystem, Layer, Logger, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { ArtifactError } from "../../src/artifacts/ArtifactError.ts"
 import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
@@ -168,6 +168,70 @@ describe("memory", () => {
         pieces.reduce((sum, length) => sum + length, 0),
         400_000,
       )
+    }),
+  )
+})
+
+describe("damage", () => {
+  const stored = Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    yield* Effect.scoped(Effect.flatMap(Effect.flatMap(open(folder), stage), ({ commit }) => commit))
+    return { folder, file: `${shard(folder)}/${digest}` }
+  })
+  const damaged = Effect.gen(function* () {
+    const { folder, file } = yield* stored
+    yield* fs(() => NodeFs.writeFile(file, "THE bytes of a model"))
+    const log: Array<string> = []
+    const logging = Effect.provide(Logger.layer([Logger.make(({ message }) => log.push(String(message)))]))
+    return { store: yield* open(folder), file, log, logging }
+  })
+
+  it.effect("is reported once with the file, and then refused without reading it again", () =>
+    Effect.gen(function* () {
+      const { store, file, log, logging } = yield* damaged
+      for (let time = 0; time < 2; time++) {
+        const error = yield* logging(Effect.flip(store.file(digest)))
+        assert.deepInclude(error.reason, { _tag: "ArtifactCorrupt", digest })
+        assert.notInclude(error.message, file)
+      }
+      assert.strictEqual(
+        (yield* Effect.flip(Stream.runDrain(store.read(digest)))).reason._tag,
+        "ArtifactCorrupt",
+      )
+      assert.deepStrictEqual(log, [`The bytes of artifact ${digest} are damaged in ${file}`])
+    }),
+  )
+
+  it.effect("is found by a download too", () =>
+    Effect.gen(function* () {
+      const { store, log, logging } = yield* damaged
+      const error = yield* logging(Effect.flip(Stream.runDrain(store.read(digest))))
+      assert.strictEqual(error.reason._tag, "ArtifactCorrupt")
+      assert.lengthOf(log, 1)
+      assert.strictEqual((yield* Effect.flip(store.file(digest))).reason._tag, "ArtifactCorrupt")
+    }),
+  )
+
+  it.effect("can be undone by putting a good copy in its place", () =>
+    Effect.gen(function* () {
+      const { store, file } = yield* damaged
+      yield* Effect.flip(store.file(digest))
+      yield* fs(() => NodeFs.writeFile(`${file}-copy`, content))
+      yield* fs(() => NodeFs.rename(`${file}-copy`, file))
+      assert.strictEqual(yield* store.file(digest), file)
+    }),
+  )
+
+  it.effect("a file that was verified once is known by its inode, size and time", () =>
+    Effect.gen(function* () {
+      const { folder, file } = yield* stored
+      const store = yield* open(folder)
+      yield* Stream.runDrain(store.read(digest))
+      // Other bytes that pass for the same file: whoever notices has read it again.
+      const { atime, mtime } = yield* fs(() => NodeFs.stat(file))
+      yield* fs(() => NodeFs.writeFile(file, "THE bytes of a model"))
+      yield* fs(() => NodeFs.utimes(file, atime, mtime))
+      assert.strictEqual(yield* store.file(digest), file)
     }),
   )
 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Result, Stream } from "effect"
+import { DateTime, Deferred, Effect, Exit, Fiber, Option, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
 import { ModelName } from "../../src/model/Names.ts"
 import { UploadInterrupted } from "../../src/registry/RegistryError.ts"
 import { bytesOf, digestOf, forbidden, loadFailed, signature, streamOf, summary, World } from "../fakes.ts"
@@ -255,6 +256,24 @@ describe("an upload that is refused leaves nothing", () => {
     }),
   )
 })
+
+it.effect("an artifact that a collector takes before there is a version is put back", () =>
+  Effect.gen(function* () {
+    const world = yield* World.make()
+    yield* world.open(
+      Effect.gen(function* () {
+        const artifacts = yield* ArtifactStore
+        const digest = digestOf("model")
+        const committedBefore = DateTime.makeUnsafe("9000-01-01T00:00:00Z")
+        const removal = { committedBefore, isNeeded: Effect.succeed(false) }
+        const taken = Effect.map(Effect.orDie(artifacts.remove(digest, removal)), assert.isTrue)
+        world.outage.hold("insertVersion", taken)
+        yield* push("model")
+        assert.deepStrictEqual(yield* world.artifacts, [digest])
+      }),
+    )
+  }),
+)
 
 describe("bytes that are a version already", () => {
   it.effect("are refused with its number, and need no trial", () =>
