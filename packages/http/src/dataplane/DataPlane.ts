@@ -17,6 +17,8 @@ import {
 import { Context, Effect, Layer, Queue, Result } from "effect"
 import { inferenceProblem, isProblem, type Problem } from "../problems.ts"
 import { parseBody } from "./json/body.ts"
+import { largeTexts } from "./json/largeTexts.ts"
+import { flatParts, nestedParts } from "./json/tensorJson.ts"
 import { BodyReader } from "./large/BodyReader.ts"
 import { isLarge, type PredictRequest, readLargeInfer, readLargePredict } from "./large/largeBody.ts"
 import { readInferBody } from "./request/inferBody.ts"
@@ -34,7 +36,7 @@ import {
 } from "./request/requestHead.ts"
 import { acceptedCoding } from "./response/acceptEncoding.ts"
 import { compress, decompress } from "./response/compression.ts"
-import { writeInfer } from "./response/inferResponse.ts"
+import { isPlainText, writeInfer } from "./response/inferResponse.ts"
 import { type DataPlaneResponse, type ResponseBody, renderProblem } from "./response/response.ts"
 import { worded } from "./response/wording.ts"
 import type { DataRoute } from "./routes.ts"
@@ -162,7 +164,9 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       const asked = isLarge(body) ? await predictLarge(request) : predictSmall(request)
       const { to, outputs, schedule } = asked
       const prediction = await inference.run(to, asked.inputs, outputs, { ...schedule, signal })
-      return answer(prediction, since, id, (timings) => writePredict(to, prediction, timings, id))
+      const large = largeTexts(prediction.outputs, nestedParts, signal)
+      const texts = large instanceof Promise ? await large : large
+      return answer(prediction, since, id, (timings) => writePredict(to, prediction, timings, id, texts))
     }
 
     const tooLargeProblem = new TooLargeProblem({
@@ -214,7 +218,11 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       } catch (error) {
         throw worded(error, to, asked)
       }
-      const response = answer(prediction, since, id, () => writeInfer(to, prediction, asked))
+      const large = largeTexts(prediction.outputs, flatParts, signal, (name) =>
+        isPlainText(name, asked.forms),
+      )
+      const texts = large instanceof Promise ? await large : large
+      const response = answer(prediction, since, id, () => writeInfer(to, prediction, asked, texts))
       const accepted = firstValue(headers["accept-encoding"])
       return accepted === undefined ? response : compressed(response, accepted, signal)
     }

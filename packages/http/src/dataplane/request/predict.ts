@@ -2,6 +2,7 @@
 import { InvalidRequestProblem } from "@modelforge/api"
 import { describeValue, type Prediction, type Route } from "@modelforge/core"
 import { Predicate } from "effect"
+import type { LargeTexts } from "../json/largeTexts.ts"
 import { nestedJson } from "../json/tensorJson.ts"
 import { readSchedule, type Schedule } from "./schedule.ts"
 
@@ -45,14 +46,16 @@ const readOutputs = (outputs: unknown): ReadonlyArray<string> => {
 const isVersion = (value: unknown): value is string | number =>
   Predicate.isString(value) || (Predicate.isNumber(value) && Number.isInteger(value))
 
+/** `texts` has the outputs that were written already. */
 export const writePredict = (
   route: Route,
   prediction: Prediction,
   timings: { readonly queueMs: number; readonly computeMs: number; readonly totalMs: number },
   id: string,
+  texts: LargeTexts,
 ): string => {
   const outputs = Object.entries(prediction.outputs)
-    .map(([name, tensor]) => `${JSON.stringify(name)}:${nestedJson(tensor, name)}`)
+    .map(([name, tensor]) => `${JSON.stringify(name)}:${texts.get(name) ?? nestedJson(tensor, name)}`)
     .join(",")
   return `{"model":"${route.model}","version":${prediction.version},"outputs":{${outputs}},"cache":"${prediction.cache}","timings":${JSON.stringify(timings)},"id":${JSON.stringify(id)}}`
 }

@@ -12,7 +12,13 @@ import {
 } from "@modelforge/core"
 import { Result, Schema } from "effect"
 import { parseExactJson } from "../../../src/dataplane/json/exactJson.ts"
-import { flatJson, nestedJson } from "../../../src/dataplane/json/tensorJson.ts"
+import {
+  flatJson,
+  flatParts,
+  isLarge,
+  nestedJson,
+  nestedParts,
+} from "../../../src/dataplane/json/tensorJson.ts"
 import { random } from "../../random.ts"
 
 const tensor = (datatype: Datatype, shape: ReadonlyArray<number>, elements: ReadonlyArray<unknown>): Tensor =>
@@ -165,3 +171,45 @@ const floatsOf = ({ datatype, data }: Tensor): ReadonlyArray<number> => {
   if (datatype === "FP16") return numbers.map(fromFP16)
   return datatype === "BF16" ? numbers.map(fromBF16) : numbers
 }
+
+describe("parts", () => {
+  const sizes: ReadonlyArray<ReadonlyArray<number>> = [
+    [],
+    [0],
+    [3, 0, 2],
+    [8192],
+    [8193],
+    [100_000],
+    [1, 100_000],
+    [100_000, 1],
+    [3, 8192],
+    [5, 8193],
+    [7, 1000, 3],
+    [2, 3, 9000, 1],
+    [50_000, 2],
+  ]
+  const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+
+  it("give together what is written at once, whatever the shape", () => {
+    for (const shape of sizes) {
+      const data = Float32Array.from({ length: elementCount(shape) }, (_, index) =>
+        index % 5000 === 4999 ? (odd[index % 3] ?? 0) : index / 8,
+      )
+      const large: Tensor = { datatype: "FP32", shape, data }
+      const what = `[${shape}]`
+      assert.isTrue([...flatParts(large, "y")].join("") === flatJson(large, "y"), what)
+      assert.isTrue([...nestedParts(large, "y")].join("") === nestedJson(large, "y"), what)
+    }
+  })
+
+  it("are small, for tensors that are not", () => {
+    const data = new Uint8Array(200_000).fill(255)
+    for (const shape of [[200_000], [2, 100_000], [100_000, 2], [20, 10, 1000]]) {
+      const large: Tensor = { datatype: "UINT8", shape, data }
+      assert.isTrue(isLarge(large))
+      for (const parts of [flatParts(large, "y"), nestedParts(large, "y")])
+        for (const part of parts) assert.isAtMost(part.length, 8192 * 8)
+    }
+    assert.isFalse(isLarge({ datatype: "UINT8", shape: [8192], data: new Uint8Array(8192) }))
+  })
+})

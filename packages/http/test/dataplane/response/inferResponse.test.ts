@@ -25,7 +25,7 @@ const write = (forms: OutputForms, given: Tensors = outputs, id?: string) => {
     queueMs: 0,
     computeMs: 0,
   }
-  return writeInfer(route, prediction, { id, forms })
+  return writeInfer(route, prediction, { id, forms }, new Map())
 }
 
 /** The JSON of an answer with bytes behind it, and these. */
