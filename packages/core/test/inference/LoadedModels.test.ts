@@ -7,6 +7,7 @@ import {
   a,
   b,
   broken,
+  damaged,
   loaded,
   missing,
   open,
@@ -75,6 +76,10 @@ it.effect("says why nothing could be loaded, and nothing of this machine", () =>
     assert.strictEqual(
       (yield* rejection(models.get(routeTo(missing)))).message,
       "The model could not be loaded: its artifact is missing",
+    )
+    assert.strictEqual(
+      (yield* rejection(models.get(routeTo(damaged)))).message,
+      "The model could not be loaded: its artifact is damaged, delete this version and upload the file again",
     )
     assert.strictEqual(
       (yield* rejection(models.get(routeTo(broken)))).message,

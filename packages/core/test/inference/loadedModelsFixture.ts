@@ -1,7 +1,12 @@
 /** `LoadedModels` on a runtime and routes that do what a test tells them. */
 import { assert } from "@effect/vitest"
 import { Effect, Exit, Layer, Scope } from "effect"
-import { ArtifactError, ArtifactNotFound, ArtifactStorageFailed } from "../../src/artifacts/ArtifactError.ts"
+import {
+  ArtifactCorrupt,
+  ArtifactError,
+  ArtifactNotFound,
+  ArtifactStorageFailed,
+} from "../../src/artifacts/ArtifactError.ts"
 import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
 import { ForgeConfig, type Settings } from "../../src/ForgeConfig.ts"
 import type { Batcher } from "../../src/inference/Batcher.ts"
@@ -22,6 +27,8 @@ export const [a, b, missing, broken] = ["a", "b", "missing", "broken"].map(diges
   Digest,
 ]
 
+export const damaged = digestOf("damaged")
+
 export const routeTo = (digest: Digest, config: ModelConfig = {}): Route => ({
   id: digest,
   model: ModelName.make("digits"),
@@ -37,6 +44,7 @@ const layerArtifacts = Layer.mock(ArtifactStore, {
   file: (digest) => {
     if (digest === missing)
       return Effect.fail(new ArtifactError({ reason: new ArtifactNotFound({ digest }) }))
+    if (digest === damaged) return Effect.fail(new ArtifactError({ reason: new ArtifactCorrupt({ digest }) }))
     if (digest === broken)
       return Effect.fail(
         new ArtifactError({

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { assert, it } from "@effect/vitest"
 import { exampleModels, wineInputs } from "@modelforge/example-models"
 import { Effect } from "effect"
-import { open, temporaryFolder } from "../../../postgres/test/embedded/harness.ts"
+import { eventually, open, temporaryFolder } from "../../../postgres/test/embedded/harness.ts"
 import { S3Stub, startS3rver } from "../../../s3/test/servers.ts"
 import { startCommand, startServer } from "./command.ts"
 import { get, predict, type Target, upload } from "./http.ts"
@@ -99,5 +99,32 @@ it.live("an S3 that can't be used ends the command with what to do", () =>
       assert.strictEqual(yield* command.exit, 1, command.stderr())
       assert.match(command.stderr(), said)
     }
+  }),
+)
+
+it.live("kill -9 during an upload to S3 leaves every version that exists with its artifact", () =>
+  Effect.gen(function* () {
+    const stub = new S3Stub()
+    const environment = environmentOf(yield* stub.start)
+    const folder = yield* temporaryFolder
+    // Before the object is there, and once it is: the row comes right after.
+    for (const stored of [false, true])
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const server = yield* startServer({ environment, folder })
+          const never = new Promise<void>(() => {})
+          stub.fault = (request) => (request.startsWith("PUT") && !stored ? { wait: never } : undefined)
+          yield* Effect.forkScoped(Effect.exit(upload(server.target, "wine", wine)))
+          yield* eventually("S3 is asked", () => (stored ? stub.objects.size > 0 : stub.count(/^PUT/) > 0))
+          yield* server.signal("SIGKILL")
+          yield* server.exit
+        }),
+      )
+    stub.fault = () => undefined
+    const server = yield* startServer({ environment, folder })
+    const { status } = yield* upload(server.target, "wine", wine)
+    assert.include([201, 409], status)
+    assert.isTrue((yield* get(server.target, "/v1/models/wine/versions/1/artifact")).bytes.equals(wine))
+    assert.deepStrictEqual(yield* labelOf(server.target), [0])
   }),
 )
