@@ -1,11 +1,13 @@
 /** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
+  type Aliases,
   type ArtifactError,
   ForgeConfig,
   Inference,
   type LoadedModels,
   layerArtifactStoreLocal,
+  layerEventRetention,
   Registry,
   type RegistryError,
   type RoutingTable,
@@ -75,6 +77,7 @@ export type Engine =
   | Inference
   | LoadedModels
   | Registry
+  | Aliases
   | Uploads
   | RoutingTable
   | ForgeConfig
@@ -86,6 +89,7 @@ export type EngineError = ArtifactError | RegistryError | EmbeddedPostgresError 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>
   Inference.layer.pipe(
+    Layer.merge(layerEventRetention),
     Layer.provideMerge(Registry.layer),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(layerRuntime(options)),
