@@ -17,7 +17,8 @@ const make = Effect.map(SqlClient.SqlClient, (sql) => {
     }),
     newest: read("newestEvent")(statements.newest).pipe(Effect.map(Option.map(({ id }) => id))),
     prune: ({ count, age }) =>
-      statements.prune(count, Duration.fromInputUnsafe(age)).pipe(
+      statements.adopt.pipe(
+        Effect.andThen(statements.prune(count, Duration.fromInputUnsafe(age))),
         Effect.map((pruned) => pruned.count),
         write("pruneEvents"),
       ),

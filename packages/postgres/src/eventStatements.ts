@@ -67,6 +67,17 @@ export const makeEventStatements = (sql: SqlClient.SqlClient) => {
       LIMIT 1
     `).pipe(Effect.map(Array.head)),
 
+    /**
+     * In a database restored from another cluster's dump, events may be of transactions that this cluster has yet to
+     * count up to: nobody could read them, and new ones would come before them. They all move to the beginning.
+     */
+    adopt: sql`
+      UPDATE modelforge.events SET transaction = '0'
+      WHERE EXISTS (
+        SELECT FROM modelforge.events WHERE transaction >= pg_snapshot_xmax(pg_current_snapshot())
+      )
+    `.withoutTransform,
+
     /** Deletes from the oldest on, so that what is left has no holes. */
     prune: (count: number, age: Duration.Duration) =>
       rows(CountRow)(sql`

@@ -35,7 +35,7 @@ export class EventStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<RegistryEvent>, RegistryError | EventsExpired>
     /** The last event that `read` gives, where a reader begins who wants only what is new. */
     readonly newest: Effect.Effect<Option.Option<EventId>, RegistryError>
-    /** Deletes the oldest events, and says how many. */
+    /** Deletes the oldest events, and says how many. Run it at every start: it also puts a restored log in order. */
     readonly prune: (retention: EventRetention) => Effect.Effect<number, RegistryError>
   }
 >()("@modelforge/core/events/EventStore") {}
