@@ -10,7 +10,7 @@ import { send, type Target, upload } from "./http.ts"
 import { checkRegistry, type RegistryState, stateOf } from "./registryChecker.ts"
 
 const inFull = process.env["MODELFORGE_SOAK"] === "1"
-const rounds = inFull ? 60 : 6
+const rounds = inFull ? 60 : 3
 const seed = 7
 
 const folder = sharedFolder()
