@@ -212,24 +212,3 @@ it.live("moves and rollbacks on one server lose no request on either", () =>
     assert.isAbove(answers.get(1) ?? 0, 10)
   }),
 )
-
-it.live("50 uploads to one model at once, over two servers, become versions 1 to 50", () =>
-  Effect.gen(function* () {
-    const { start } = yield* sharedDatabase
-    const [one, two] = yield* Effect.all([start, start], { concurrency: 2 })
-    const uploads = yield* Effect.forEach(
-      Array.from({ length: 50 }, (_, index) => index),
-      (index) => upload((index % 2 === 0 ? one : two).target, "wine", variant("wine", `upload ${index}`)),
-      { concurrency: "unbounded" },
-    )
-    const Uploaded = Schema.Struct({ version: Schema.Int, state: Schema.String })
-    const versions = yield* Effect.forEach(uploads, ({ status, bytes, json }) => {
-      assert.strictEqual(status, 201, bytes.toString())
-      return Schema.decodeUnknownEffect(Uploaded)(json)
-    })
-    assert.deepStrictEqual(
-      versions.map(({ version }) => version).sort((a, b) => a - b),
-      Array.from({ length: 50 }, (_, index) => index + 1),
-    )
-  }),
-)
