@@ -2,6 +2,7 @@
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as OpenApi from "effect/http-api/OpenApi"
+import { AliasesApi } from "./AliasesApi.ts"
 import { InferenceProtocolApi } from "./InferenceProtocolApi.ts"
 import { InspectionApi } from "./InspectionApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
@@ -21,6 +22,7 @@ export class ForgeApi extends HttpApi.make("modelforge")
   .add(ModelsApi.middleware(RequestProblems))
   .add(VersionsApi.middleware(RequestProblems))
   .add(InspectionApi.middleware(RequestProblems))
+  .add(AliasesApi.middleware(RequestProblems))
   .add(PredictApi)
   .add(InferenceProtocolApi)
   .annotateMerge(

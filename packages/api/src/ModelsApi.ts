@@ -1,15 +1,5 @@
-/** Models, and the aliases that point at their versions. */
-import {
-  AliasName,
-  Description,
-  Labels,
-  Model,
-  ModelConfig,
-  ModelDraft,
-  ModelState,
-  Tags,
-  VersionNumber,
-} from "@modelforge/core/model"
+/** Models. Their versions and aliases have groups of their own. */
+import { Description, Labels, Model, ModelConfig, ModelDraft, ModelState, Tags } from "@modelforge/core/model"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
@@ -17,14 +7,12 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { Page, pageQuery } from "./Page.ts"
-import {
-  AliasNotFoundProblem,
-  ModelExistsProblem,
-  ModelNotFoundProblem,
-  UnavailableProblem,
-  VersionConflictProblem,
-  VersionNotFoundProblem,
-} from "./Problems.ts"
+import { ModelExistsProblem, ModelNotFoundProblem, UnavailableProblem } from "./Problems.ts"
+
+/** One label of a model, as a query says it. */
+const LabelQuery = Schema.String.check(
+  Schema.isPattern(/:/, { message: "a label to search for is written key:value" }),
+)
 
 /** A model as `/v1` shows it. */
 export const ModelResource = Schema.Struct({
@@ -43,8 +31,6 @@ export const ModelChanges = Schema.Struct({
 /** What is not named is refused, so that nobody believes in a setting that is not there. */
 const strict = { onExcessProperty: "error" } as const
 
-export const AliasResource = Schema.Struct({ alias: AliasName, version: VersionNumber })
-
 const params = { model: Schema.String }
 
 export class ModelsApi extends HttpApiGroup.make("models")
@@ -59,6 +45,8 @@ export class ModelsApi extends HttpApiGroup.make("models")
         ...pageQuery,
         search: Schema.optionalKey(Schema.String),
         tag: Schema.optionalKey(Schema.String),
+        /** `key:value`. */
+        label: Schema.optionalKey(LabelQuery),
         state: Schema.optionalKey(ModelState),
       },
       success: Page(ModelResource),
@@ -98,17 +86,6 @@ export class ModelsApi extends HttpApiGroup.make("models")
         "Replaces the whole config; what is left out is the server's to choose. In force at once: batching and queue " +
           "as they are, the rest by loading the model anew beside the one that serves.",
       ),
-    HttpApiEndpoint.put("setAlias", "/:model/aliases/:alias", {
-      params: { ...params, alias: AliasName },
-      payload: Schema.Struct({ version: VersionNumber }),
-      success: AliasResource,
-      error: [ModelNotFoundProblem, VersionNotFoundProblem, VersionConflictProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Point an alias at a version"),
-    HttpApiEndpoint.delete("removeAlias", "/:model/aliases/:alias", {
-      params: { ...params, alias: Schema.String },
-      success: HttpApiSchema.NoContent,
-      error: [ModelNotFoundProblem, AliasNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Delete an alias"),
   )
   .prefix("/v1/models")
   .annotateMerge(OpenApi.annotations({ title: "Models" })) {}

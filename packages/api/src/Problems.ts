@@ -2,7 +2,7 @@
  * The failures that clients of `/v1` see: RFC 9457 problem details. Apart from the domain's errors on purpose:
  * whatever a class here declares is sent, so no cause, no SQL, no path.
  */
-import { InputIssue } from "@modelforge/core/model"
+import { InputIssue, SignatureChange } from "@modelforge/core/model"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 
@@ -98,6 +98,26 @@ export class VersionConflictProblem extends HttpApiError.Problem<VersionConflict
   "VersionConflictProblem",
   { type: urn("version-conflict"), status: 409, title: "The version's state does not allow this" },
   { model: Schema.String, version: Schema.Int },
+) {}
+
+/** The alias was moved by others at the same time, or there is nothing to roll back to. */
+export class AliasConflictProblem extends HttpApiError.Problem<AliasConflictProblem>()(
+  "AliasConflictProblem",
+  { type: urn("alias-conflict"), status: 409, title: "The alias can't be moved" },
+  { model: Schema.String, alias: Schema.String },
+) {}
+
+/** `from` is the version that the alias points at, `to` the one it would; null for a file that is none yet. */
+export class IncompatibleSignatureProblem extends HttpApiError.Problem<IncompatibleSignatureProblem>()(
+  "IncompatibleSignatureProblem",
+  { type: urn("incompatible-signature"), status: 409, title: "Callers of the alias may fail" },
+  {
+    model: Schema.String,
+    alias: Schema.String,
+    from: Schema.Int,
+    to: Schema.NullOr(Schema.Int),
+    differences: Schema.Array(SignatureChange),
+  },
 ) {}
 
 export class TooLargeProblem extends HttpApiError.Problem<TooLargeProblem>()(

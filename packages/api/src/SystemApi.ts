@@ -11,6 +11,11 @@ export const Readiness = Schema.Struct({
   state: Schema.Literals(["starting", "ready", "draining"]),
   /** What is missing until the server is ready; empty when it is. */
   waitingFor: Schema.Array(Schema.String),
+  /**
+   * Since when the registry's database has been out of reach; absent while it is not. Predictions go on with what was
+   * known then; changes are refused, and those made on other servers are not known here.
+   */
+  registryOutOfReachSince: Schema.optionalKey(Schema.DateTimeUtcFromString),
 })
 export type Readiness = typeof Readiness.Type
 

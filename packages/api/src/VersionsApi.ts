@@ -1,5 +1,5 @@
 /** Versions of a model: uploading, reading, downloading. */
-import { AliasName, Description, Serving, Version } from "@modelforge/core/model"
+import { AliasName, Description, Serving, Version, VersionState } from "@modelforge/core/model"
 import * as Multipart from "effect/http/Multipart"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
@@ -11,6 +11,7 @@ import {
   BadRequestProblem,
   DigestMismatchProblem,
   DuplicateVersionProblem,
+  IncompatibleSignatureProblem,
   ModelNotFoundProblem,
   TooLargeProblem,
   UnavailableProblem,
@@ -41,6 +42,8 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         create: Schema.optionalKey(Schema.Literals(["true", "false"])),
         /** Points here once the version is ready. */
         alias: Schema.optionalKey(AliasName),
+        /** Moves the alias even if its callers may fail with the file's signature. */
+        force: Schema.optionalKey(Schema.Literals(["true", "false"])),
         description: Schema.optionalKey(Description),
       },
       headers: { "content-digest": Schema.optionalKey(Schema.String) },
@@ -55,6 +58,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         UploadInterruptedProblem,
         ModelNotFoundProblem,
         DuplicateVersionProblem,
+        IncompatibleSignatureProblem,
         TooLargeProblem,
         UnsupportedMediaTypeProblem,
         UnusableModelProblem,
@@ -65,12 +69,13 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       .annotate(
         OpenApi.Description,
         "The file as the body, or as the multipart field `file`. It is scanned while it arrives and loaded once " +
-          "before the answer; a file that can't be served is refused and leaves nothing behind. " +
+          "before the answer; a file that can't be served is refused and leaves nothing behind, and so is one with " +
+          "which callers of `alias` may fail, unless `force=true`. " +
           "`Content-Digest: sha-256=:…:` is checked when sent.",
       ),
     HttpApiEndpoint.get("list", "/", {
       params: { model: Schema.String },
-      query: pageQuery,
+      query: { ...pageQuery, state: Schema.optionalKey(VersionState) },
       success: Page(VersionResource),
       error: [ModelNotFoundProblem, UnavailableProblem],
     }).annotate(OpenApi.Summary, "List versions, newest first"),
@@ -110,6 +115,18 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         "Answers when its requests are answered and its memory is free. Until it is loaded again, predictions for it " +
           "are answered 503. Applies to the server that answers, until it is stopped.",
       ),
+    HttpApiEndpoint.post("archive", "/:version/archive", {
+      params,
+      success: VersionResource,
+      error: [...notFound, VersionConflictProblem],
+    })
+      .annotate(OpenApi.Summary, "Archive a version that no alias points at")
+      .annotate(OpenApi.Description, "No request is routed to it any more. It can be restored."),
+    HttpApiEndpoint.post("restore", "/:version/restore", {
+      params,
+      success: VersionResource,
+      error: [...notFound, VersionConflictProblem],
+    }).annotate(OpenApi.Summary, "Make an archived version ready again"),
     HttpApiEndpoint.delete("remove", "/:version", {
       params,
       success: HttpApiSchema.NoContent,

@@ -1,3 +1,4 @@
+export * from "./AliasesApi.ts"
 export * from "./ForgeApi.ts"
 export * from "./InferenceProtocolApi.ts"
 export * from "./InspectionApi.ts"

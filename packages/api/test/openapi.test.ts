@@ -158,12 +158,14 @@ describe("the OpenAPI document", () => {
     assert.sameMembers(
       [...new Set(types)].map((type) => String(type).replace("urn:modelforge:problem:", "")),
       [
+        "alias-conflict",
         "alias-not-found",
         "bad-request",
         "deadline-exceeded",
         "digest-mismatch",
         "duplicate-version",
         "graph-not-found",
+        "incompatible-signature",
         "internal",
         "invalid-inputs",
         "invalid-request",

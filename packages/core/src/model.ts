@@ -1,4 +1,5 @@
 /** Pure schemas of the domain. Imports `effect` only, so it is safe in a browser. */
+export * from "./model/Alias.ts"
 export * from "./model/compareSignatures.ts"
 export * from "./model/compareVersions.ts"
 export * from "./model/Datatype.ts"
@@ -7,6 +8,7 @@ export * from "./model/Model.ts"
 export * from "./model/ModelConfig.ts"
 export * from "./model/ModelGraph.ts"
 export * from "./model/Names.ts"
+export * from "./model/RegistryEvent.ts"
 export * from "./model/Serving.ts"
 export * from "./model/Signature.ts"
 export * from "./model/Tensor.ts"

@@ -1,8 +1,10 @@
 /** A runtime and a scanner that do what a test tells them, and the registry put together on them. */
 import { createHash } from "node:crypto"
 import { NodeServices } from "@effect/platform-node"
-import { Effect, FileSystem, Layer, Path, Stream } from "effect"
+import { Context, Effect, FileSystem, Layer, Path, Stream } from "effect"
 import { layerArtifactStoreLocal } from "../src/artifacts/LocalArtifactStore.ts"
+import type { EventStore } from "../src/events/EventStore.ts"
+import { RegistryChanges } from "../src/events/RegistryChanges.ts"
 import { ForgeConfig } from "../src/ForgeConfig.ts"
 import { Inference } from "../src/inference/Inference.ts"
 import {
@@ -171,13 +173,21 @@ export class World {
   readonly directory: string
   readonly staging: string
   readonly store: RegistryStore["Service"]
+  /** The stores without outages. */
+  readonly stored: Context.Context<RegistryStore | EventStore | RegistryChanges>
   readonly layer
-  constructor(directory: string, store: RegistryStore["Service"], settings: Partial<ForgeConfig["Service"]>) {
+  constructor(
+    directory: string,
+    stored: Context.Context<RegistryStore | EventStore | RegistryChanges>,
+    settings: Partial<ForgeConfig["Service"]>,
+  ) {
     this.directory = directory
     this.staging = `${directory}/staging`
-    this.store = store
+    this.store = Context.get(stored, RegistryStore)
+    this.stored = stored
     const stores = Layer.mergeAll(
-      Layer.succeed(RegistryStore, withOutages(this.outage, store)),
+      Layer.succeed(RegistryStore, withOutages(this.outage, this.store)),
+      Layer.succeed(RegistryChanges, Context.get(stored, RegistryChanges)),
       layerArtifactStoreLocal(directory),
     )
     this.layer = Layer.fresh(
@@ -218,8 +228,7 @@ export class World {
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const directory = yield* fs.makeTempDirectoryScoped({ prefix: "modelforge-test-" })
-      const store = yield* Effect.provide(RegistryStore, Layer.fresh(layerRegistryStoreMemory))
-      return new World(directory, store, settings)
+      return new World(directory, yield* Layer.build(Layer.fresh(layerRegistryStoreMemory)), settings)
     }).pipe(Effect.provide(NodeServices.layer))
 }
 

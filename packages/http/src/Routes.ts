@@ -2,6 +2,7 @@
 import { ForgeApi } from "@modelforge/api"
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiSwagger } from "effect/http-api"
+import { layerAliases } from "./handlers/aliases.ts"
 import { layerInferenceProtocol } from "./handlers/inferenceProtocol.ts"
 import { layerInspection } from "./handlers/inspection.ts"
 import { layerModels } from "./handlers/models.ts"
@@ -19,6 +20,7 @@ export const layerRoutes = Layer.mergeAll(
     layerSystem,
     layerModels,
     layerVersions,
+    layerAliases,
     layerInspection,
     layerPredict,
     layerInferenceProtocol,

@@ -62,6 +62,20 @@ export const registryProblem = (reason: RegistryReason) => {
       })
     case "VersionConflict":
       return new Problems.VersionConflictProblem({ model: reason.model, version: reason.version, detail })
+    case "AliasNotFound":
+      return new Problems.AliasNotFoundProblem({ model: reason.model, alias: reason.alias, detail })
+    case "AliasMoved":
+    case "NothingToRestore":
+      return new Problems.AliasConflictProblem({ model: reason.model, alias: reason.alias, detail })
+    case "IncompatibleSignature":
+      return new Problems.IncompatibleSignatureProblem({
+        model: reason.model,
+        alias: reason.alias,
+        from: reason.from,
+        to: reason.to,
+        differences: reason.differences,
+        detail,
+      })
     case "DigestMismatch":
       return new Problems.DigestMismatchProblem({ detail })
     case "ArtifactTooLarge":

@@ -152,7 +152,7 @@ export class TestForge {
   constructor(directory: string, settings: Partial<Settings>) {
     this.directory = directory
     const layerStores = Layer.merge(
-      this.#layerMoodyStore.pipe(Layer.provide(layerRegistryStoreMemory)),
+      this.#layerMoodyStore.pipe(Layer.provideMerge(layerRegistryStoreMemory)),
       this.#layerCountedArtifacts.pipe(Layer.provide(layerArtifactStoreLocal(directory))),
     )
     this.layer = Layer.fresh(
@@ -245,7 +245,10 @@ export class TestForge {
         describeVersion: (model, version, description) =>
           this.#inMood(store.describeVersion(model, version, description)),
         deleteVersion: (model, version) => this.#inMood(store.deleteVersion(model, version)),
-        setAlias: (model, alias, version) => this.#inMood(store.setAlias(model, alias, version)),
+        setArchived: (model, version, archived) => this.#inMood(store.setArchived(model, version, archived)),
+        setAlias: (model, alias, version, options) =>
+          this.#inMood(store.setAlias(model, alias, version, options)),
+        listMoves: (model, alias, window) => this.#inMood(store.listMoves(model, alias, window)),
         deleteAlias: (model, alias) => this.#inMood(store.deleteAlias(model, alias)),
         listRoutes: this.#inMood(store.listRoutes),
         findRoutes: (model) => this.#inMood(store.findRoutes(model)),

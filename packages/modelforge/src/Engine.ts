@@ -1,11 +1,13 @@
 /** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
+  type Aliases,
   type ArtifactError,
   Collector,
   ForgeConfig,
   Inference,
   type LoadedModels,
+  layerEventRetention,
   Registry,
   type RegistryError,
   type RoutingTable,
@@ -74,6 +76,7 @@ export type Engine =
   | Inference
   | LoadedModels
   | Registry
+  | Aliases
   | Uploads
   | RoutingTable
   | ForgeConfig
@@ -85,6 +88,7 @@ export type EngineError = ArtifactError | RegistryError | EmbeddedPostgresError 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>
   Inference.layer.pipe(
+    Layer.merge(layerEventRetention),
     Layer.provideMerge(Registry.layer),
     Layer.merge(Collector.layer),
     Layer.provide(OnnxScanner.layer),

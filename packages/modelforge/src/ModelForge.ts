@@ -43,6 +43,11 @@ export interface OpenOptions {
 export interface PushOptions {
   /** Points here once the version is ready. */
   readonly alias?: string
+  /**
+   * Moves the alias even if its callers may fail with the file's signature, which is refused with the code
+   * `incompatible-signature` otherwise. Default: false.
+   */
+  readonly force?: boolean
   readonly description?: string
 }
 
@@ -161,7 +166,7 @@ export class ModelForge implements AsyncDisposable {
       return run(runtime, effect)
     }
     this.models = {
-      push: (model, source, { alias, description } = {}) =>
+      push: (model, source, { alias, force, description } = {}) =>
         use(
           Uploads.use((uploads) =>
             uploads.receive({
@@ -169,6 +174,7 @@ export class ModelForge implements AsyncDisposable {
               bytes: bytesOf(source),
               createModel: true,
               alias: alias === undefined ? undefined : aliasName(alias),
+              force,
               description,
             }),
           ),

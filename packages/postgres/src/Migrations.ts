@@ -4,6 +4,7 @@ import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { registry } from "./migrations/0001_registry.ts"
 import { modelConfig } from "./migrations/0002_model_config.ts"
 import { graphs } from "./migrations/0003_graphs.ts"
+import { events } from "./migrations/0004_events.ts"
 import { MigrationFailed, PostgresError } from "./PostgresError.ts"
 
 /** In order. A released migration is never edited. */
@@ -11,6 +12,7 @@ const loader = Migrator.fromRecord({
   "0001_registry": registry,
   "0002_model_config": modelConfig,
   "0003_graphs": graphs,
+  "0004_events": events,
 })
 
 /** Any number: held by the one process that migrates, while others that start at the same time wait. */

@@ -8,7 +8,10 @@ import { CannotConnect, InvalidUrl, LoginRefused, PostgresError } from "./Postgr
 export type PostgresAddress = { readonly url: Redacted.Redacted } | { readonly socketPath: string }
 
 export interface PostgresClientOptions {
-  /** Default 10. Keep the sum over all processes below the server's `max_connections`. */
+  /**
+   * Default 10, at least 2: one listens for changes. Keep the sum over all processes below the server's
+   * `max_connections`.
+   */
   readonly maxConnections?: number | undefined
   /** For the network, the TLS handshake and the login together. Default 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
@@ -82,7 +85,7 @@ const open = Effect.fn("PostgresClient.open")(function* (
       ? { url: address.url }
       : { path: address.socketPath, username: "postgres", database: "postgres" }),
     applicationName: options.applicationName ?? "modelforge",
-    maxConnections: options.maxConnections ?? 10,
+    maxConnections: Math.max(2, options.maxConnections ?? 10),
     connectTimeout: options.connectTimeout ?? "5 seconds",
     keepAlive: "30 seconds",
     // One row holds all routes of a model.

@@ -1,6 +1,8 @@
 /** `RegistryStore` on PostgreSQL. The schema, its constraints and the lock of a model's row make it atomic. */
-import type { RegistryReason } from "@modelforge/core"
+import type { AliasName, ModelName, MoveOptions, RegistryReason, VersionNumber } from "@modelforge/core"
 import {
+  Actor,
+  AliasMoved,
   DuplicateVersion,
   ModelExists,
   ModelNotFound,
@@ -9,8 +11,10 @@ import {
   VersionConflict,
   VersionNotFound,
 } from "@modelforge/core"
-import { Effect, Layer, Option } from "effect"
+import { Array, Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
+import { makeAliasStatements } from "./aliasStatements.ts"
+import { makeEventStatements } from "./eventStatements.ts"
 import { read, write } from "./registryOperation.ts"
 import { makeRegistryStatements } from "./registryStatements.ts"
 
@@ -21,47 +25,115 @@ const orRefuse =
   <A, E, R>(effect: Effect.Effect<Option.Option<A>, E, R>) =>
     Effect.flatMap(effect, (found) => (Option.isSome(found) ? Effect.succeed(found.value) : refuse(reason())))
 
+/** Points an alias at a version, or deletes it. */
+interface Move extends MoveOptions {
+  readonly model: ModelName
+  readonly alias: AliasName
+  readonly version: VersionNumber | null
+  readonly by: string | null
+}
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const statements = makeRegistryStatements(sql)
+  const aliases = makeAliasStatements(sql)
+  const { append } = makeEventStatements(sql)
   const transaction = sql.withTransaction
   const noModel = (model: string) => () => new ModelNotFound({ model })
   const noVersion = (model: string, version: number) => () =>
     new VersionNotFound({ model, version: String(version) })
 
+  const findVersion = (model: ModelName, version: VersionNumber) =>
+    orRefuse(noVersion(model, version))(statements.findVersion(model, version))
+
+  /** With the model locked. Changes nothing when the alias points there already. */
+  const move = Effect.fnUntraced(function* ({ model, alias, version, by, after, guard, ...memo }: Move) {
+    const newest = Array.head(yield* aliases.listMoves(model, alias, 1, undefined))
+    const last = Option.match(newest, { onNone: () => 0, onSome: ({ move }) => move })
+    if (after !== undefined && after !== last) return yield* refuse(new AliasMoved({ model, alias }))
+    const from = Option.getOrNull(yield* aliases.findAlias(model, alias))
+    if (Option.isSome(newest) && from === version) return newest.value
+    if (guard !== undefined && from !== null && version !== null) {
+      const why = guard(yield* findVersion(model, from), yield* findVersion(model, version))
+      if (why !== undefined) return yield* refuse(why)
+    }
+    if (version === null) yield* aliases.deleteAlias(model, alias)
+    else yield* aliases.pointAlias(model, alias, version)
+    const moved = yield* aliases.insertMove({ model, alias, move: last + 1, from, version, by, ...memo })
+    yield* aliases.forgetMoves(model, alias, last + 1)
+    yield* append(model, by, { type: "alias.moved", alias, from, to: version })
+    return moved
+  })
+
+  /** The state of a version, with its model locked. */
+  const lockVersion = Effect.fnUntraced(function* (model: ModelName, version: VersionNumber) {
+    yield* statements.lockModel(model)
+    return yield* orRefuse(noVersion(model, version))(statements.stateOf(model, version))
+  })
+
+  const refuseInUse = Effect.fnUntraced(function* (model: ModelName, version: VersionNumber) {
+    const pointing = yield* aliases.aliasesOf(model, version)
+    if (pointing.length > 0) return yield* refuse(VersionConflict.inUse(model, version, pointing))
+  })
+
   return RegistryStore.of({
-    insertModel: (draft) =>
-      statements.insertModel(draft).pipe(
-        // Its only unique constraint is the name.
-        Effect.catchReason("SqlError", "UniqueViolation", () =>
-          refuse(new ModelExists({ model: draft.name })),
-        ),
-        write("insertModel"),
-      ),
+    insertModel: Effect.fnUntraced(
+      function* (draft) {
+        const inserted = yield* statements.insertModel(draft).pipe(
+          // Its only unique constraint is the name.
+          Effect.catchReason("SqlError", "UniqueViolation", () =>
+            refuse(new ModelExists({ model: draft.name })),
+          ),
+        )
+        yield* append(draft.name, yield* Actor, { type: "model.created" })
+        return inserted
+      },
+      transaction,
+      write("insertModel"),
+    ),
     findModel: (name) => read("findModel")(statements.findModel(name)),
     listModels: (filter, window) => read("listModels")(statements.listModels(filter, window)),
-    updateModel: (name, change) =>
-      statements.updateModel(name, change).pipe(orRefuse(noModel(name)), write("updateModel")),
-    setConfig: (name, config) =>
-      statements.setConfig(name, config).pipe(orRefuse(noModel(name)), write("setConfig")),
-    deleteModel: (name) =>
-      statements.deleteModel(name).pipe(
-        Effect.flatMap((deleted) => (deleted ? Effect.void : refuse(noModel(name)()))),
-        write("deleteModel"),
-      ),
+    updateModel: Effect.fnUntraced(
+      function* (name, change) {
+        const updated = yield* orRefuse(noModel(name))(statements.updateModel(name, change))
+        yield* append(name, yield* Actor, { type: "model.updated" })
+        return updated
+      },
+      transaction,
+      write("updateModel"),
+    ),
+    setConfig: Effect.fnUntraced(
+      function* (name, config) {
+        const configured = yield* orRefuse(noModel(name))(statements.setConfig(name, config))
+        yield* append(name, yield* Actor, { type: "model.configured" })
+        return configured
+      },
+      transaction,
+      write("setConfig"),
+    ),
+    deleteModel: Effect.fnUntraced(
+      function* (name) {
+        if (!(yield* statements.deleteModel(name))) return yield* refuse(noModel(name)())
+        yield* append(name, yield* Actor, { type: "model.deleted" })
+      },
+      transaction,
+      write("deleteModel"),
+    ),
 
     insertVersion: Effect.fnUntraced(
       function* (draft) {
-        const { model, digest, alias } = draft
+        const { model, digest, alias, state, createdBy: by } = draft
         const take = draft.createModel ? statements.takeNumberOrCreateModel : statements.takeNumber
-        const { version } = yield* orRefuse(noModel(model))(take(model))
+        const { version, created } = yield* orRefuse(noModel(model))(take(model))
         const same = yield* statements.findDigest(model, digest)
         if (Option.isSome(same)) {
           return yield* refuse(new DuplicateVersion({ model, digest, version: same.value }))
         }
         const inserted = yield* statements.insertVersion(draft, version)
         yield* statements.insertGraph(draft, version)
-        if (draft.state === "ready" && alias !== null) yield* statements.pointAlias(model, alias, version)
+        if (created) yield* append(model, by, { type: "model.created" })
+        yield* append(model, by, { type: "version.state", version, from: null, to: state })
+        if (state === "ready" && alias !== null) yield* move({ model, alias, version, by })
         return inserted
       },
       transaction,
@@ -76,41 +148,75 @@ const make = Effect.gen(function* () {
     settleVersion: Effect.fnUntraced(
       function* (model, version, verdict) {
         yield* statements.lockModel(model)
-        const alias = yield* statements.settleVersion(model, version, verdict)
-        if (Option.isSome(alias)) yield* statements.pointAlias(model, alias.value, version)
+        const settled = yield* statements.settleVersion(model, version, verdict)
+        if (Option.isNone(settled)) return
+        // In the name of whoever uploaded it: nobody waits any more.
+        const { alias, createdBy: by } = settled.value
+        yield* append(model, by, { type: "version.state", version, from: "validating", to: verdict.state })
+        if (alias !== null) yield* move({ model, alias, version, by })
       },
       transaction,
       write("settleVersion"),
     ),
-    describeVersion: (model, version, description) =>
-      statements
-        .describeVersion(model, version, description)
-        .pipe(orRefuse(noVersion(model, version)), write("describeVersion")),
+    describeVersion: Effect.fnUntraced(
+      function* (model, version, description) {
+        const described = yield* orRefuse(noVersion(model, version))(
+          statements.describeVersion(model, version, description),
+        )
+        yield* append(model, yield* Actor, { type: "version.described", version })
+        return described
+      },
+      transaction,
+      write("describeVersion"),
+    ),
+    setArchived: Effect.fnUntraced(
+      function* (model, version, archived) {
+        const from = yield* lockVersion(model, version)
+        if (from !== "ready" && from !== "archived")
+          return yield* refuse(VersionConflict.notArchivable(model, version, from))
+        if (archived) yield* refuseInUse(model, version)
+        const to = archived ? "archived" : "ready"
+        if (from !== to) yield* append(model, yield* Actor, { type: "version.state", version, from, to })
+        return yield* statements.setState(model, version, to)
+      },
+      transaction,
+      write("setArchived"),
+    ),
     deleteVersion: Effect.fnUntraced(
       function* (model, version) {
-        yield* statements.lockModel(model)
-        const aliases = yield* statements.aliasesOf(model, version)
-        if (aliases.length > 0) return yield* refuse(VersionConflict.inUse(model, version, aliases))
-        const deleted = yield* statements.deleteVersion(model, version)
-        if (!deleted) return yield* refuse(noVersion(model, version)())
+        const from = yield* lockVersion(model, version)
+        yield* refuseInUse(model, version)
+        yield* statements.deleteVersion(model, version)
+        yield* append(model, yield* Actor, { type: "version.state", version, from, to: null })
       },
       transaction,
       write("deleteVersion"),
     ),
 
     setAlias: Effect.fnUntraced(
-      function* (model, alias, version) {
+      function* (model, alias, version, options = {}) {
         if (!(yield* statements.lockModel(model))) return yield* refuse(noModel(model)())
         const state = yield* orRefuse(noVersion(model, version))(statements.stateOf(model, version))
         if (state !== "ready") {
           return yield* refuse(VersionConflict.notReady(model, version, alias, state))
         }
-        yield* statements.pointAlias(model, alias, version)
+        return yield* move({ ...options, model, alias, version, by: yield* Actor })
       },
       transaction,
       write("setAlias"),
     ),
-    deleteAlias: (model, alias) => write("deleteAlias")(statements.deleteAlias(model, alias)),
+    listMoves: (model, alias, { limit, after }) =>
+      read("listMoves")(aliases.listMoves(model, alias, limit, after)),
+    deleteAlias: Effect.fnUntraced(
+      function* (model, alias) {
+        yield* statements.lockModel(model)
+        if (Option.isNone(yield* aliases.findAlias(model, alias))) return false
+        yield* move({ model, alias, version: null, by: yield* Actor })
+        return true
+      },
+      transaction,
+      write("deleteAlias"),
+    ),
 
     listRoutes: read("listRoutes")(statements.listRoutes),
     findRoutes: (model) => read("findRoutes")(statements.findRoutes(model)),

@@ -1,22 +1,28 @@
 /** Every store of ModelForge on one PostgreSQL, migrated: on a server that is there, or on one of its own. */
 import type { PgClient } from "@effect/sql-pg"
-import type { RegistryStore } from "@modelforge/core"
+import type { EventStore, RegistryChanges, RegistryStore } from "@modelforge/core"
 import { Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./embedded/EmbeddedPostgres.ts"
 import { layerMigrations } from "./Migrations.ts"
 import { layerClient, type PostgresAddress, type PostgresClientOptions } from "./PostgresClient.ts"
 import type { PostgresError } from "./PostgresError.ts"
+import * as PostgresEventStore from "./PostgresEventStore.ts"
+import * as PostgresRegistryChanges from "./PostgresRegistryChanges.ts"
 import * as PostgresRegistryStore from "./PostgresRegistryStore.ts"
 
+export type Stores = RegistryStore | EventStore | RegistryChanges
+
 /** The stores, on a client of the host. Brings the database up to date first. */
-export const layerStores: Layer.Layer<RegistryStore, PostgresError, SqlClient.SqlClient> =
-  PostgresRegistryStore.layer.pipe(Layer.provide(layerMigrations))
+export const layerStores: Layer.Layer<Stores, PostgresError, PgClient.PgClient | SqlClient.SqlClient> =
+  Layer.mergeAll(PostgresRegistryStore.layer, PostgresEventStore.layer, PostgresRegistryChanges.layer).pipe(
+    Layer.provide(layerMigrations),
+  )
 
 /** The stores with a connection pool of their own. */
 export const layer = (
   options: PostgresAddress & PostgresClientOptions,
-): Layer.Layer<RegistryStore | PgClient.PgClient | SqlClient.SqlClient, PostgresError> =>
+): Layer.Layer<Stores | PgClient.PgClient | SqlClient.SqlClient, PostgresError> =>
   Layer.provideMerge(layerStores, layerClient(options))
 
 /** The stores on a private server that lives as long as the layer, with its data in a folder. */

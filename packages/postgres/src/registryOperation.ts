@@ -18,7 +18,7 @@ const isTransient = (error: Failure) =>
 /** Runs a change, once. What is not an outcome of the domain is `StoreUnavailable`; a row that does not decode is a bug. */
 export const write =
   (operation: string) =>
-  <A>(effect: Effect.Effect<A, Failure>): Effect.Effect<A, RegistryError> =>
+  <A, R>(effect: Effect.Effect<A, Failure, R>): Effect.Effect<A, RegistryError, R> =>
     effect.pipe(
       Effect.timeoutOrElse({
         duration: deadline,
@@ -34,7 +34,7 @@ export const write =
 /** Runs what changes nothing, again after a transient failure. */
 export const read =
   (operation: string) =>
-  <A>(effect: Effect.Effect<A, Failure>): Effect.Effect<A, RegistryError> =>
+  <A, R>(effect: Effect.Effect<A, Failure, R>): Effect.Effect<A, RegistryError, R> =>
     effect.pipe(
       Effect.retry({
         while: isTransient,

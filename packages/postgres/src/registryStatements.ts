@@ -1,4 +1,4 @@
-/** Every statement of the registry. A row that does not decode fails with `SchemaError`. */
+/** Every statement of models, versions and routes. */
 import {
   AliasName,
   Digest,
@@ -14,10 +14,12 @@ import {
   type VersionDraft,
   VersionNumber,
   VersionState,
+  type VersionWindow,
   type Window,
 } from "@modelforge/core"
 import { Array, Effect, Option, Schema } from "effect"
-import type { SqlClient, SqlError, Statement } from "effect/sql"
+import type { SqlClient, Statement } from "effect/sql"
+import { json, only, rows, text, textOrNull } from "./rows.ts"
 
 /** The driver gives dates for TIMESTAMPTZ, unlike the wire. */
 const ModelRow = Schema.Struct({
@@ -30,28 +32,15 @@ const GraphRow = Schema.Struct({ graph: Schema.String })
 const NumberRow = Schema.Struct({ version: VersionNumber })
 const DigestRow = Schema.Struct({ digest: Digest })
 const StateRow = Schema.Struct({ state: VersionState })
-const AliasRow = Schema.Struct({ alias: AliasName })
-const RequestedAliasRow = Schema.Struct({ alias: Schema.NullOr(AliasName) })
+const NumberTakenRow = Schema.Struct({ version: VersionNumber, created: Schema.Boolean })
+const SettledRow = Schema.Struct({
+  alias: Schema.NullOr(AliasName),
+  createdBy: Schema.NullOr(Schema.String),
+})
 
-/** PostgreSQL's text holds every character but NUL. */
-const text = (value: string) => value.replaceAll("\0", "\uFFFD")
-const json = (value: unknown) => JSON.stringify(value)
-
-/** Columns are named as the schemas name them, whatever name transforms the client of a host may have. */
-const rows = <Row extends Schema.Constraint>(schema: Row) => {
-  const decode = Schema.decodeUnknownEffect(Schema.Array(schema))
-  return (
-    statement: Statement.Statement<unknown & object>,
-  ): Effect.Effect<
-    ReadonlyArray<Row["Type"]>,
-    SqlError.SqlError | Schema.SchemaError,
-    Row["DecodingServices"]
-  > => Effect.flatMap(statement.withoutTransform, decode)
-}
-
-/** The one row of an INSERT … RETURNING. */
-const only = <A, E, R>(inserted: Effect.Effect<ReadonlyArray<A>, E, R>) =>
-  Effect.flatMap(inserted, (all) => Effect.orDie(Effect.fromOption(Array.head(all))))
+/** Each label as `key:value`, for searching. */
+const pairs = (labels: Readonly<Record<string, string>>) =>
+  Object.entries(labels).map(([key, value]) => text(`${key}:${value}`))
 
 export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
   const modelColumns = sql`
@@ -93,8 +82,8 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
   return {
     insertModel: ({ name, description = "", tags = [], labels = {} }: ModelDraft) =>
       models(sql`
-        INSERT INTO modelforge.models AS m (name, description, tags, labels)
-        VALUES (${name}, ${text(description)}, ${tags.map(text)}, ${json(labels)})
+        INSERT INTO modelforge.models AS m (name, description, tags, labels, label_pairs)
+        VALUES (${name}, ${text(description)}, ${tags.map(text)}, ${json(labels)}, ${pairs(labels)})
         RETURNING ${modelColumns}
       `).pipe(only),
 
@@ -103,16 +92,22 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
         Effect.map(Array.head),
       ),
 
-    listModels: ({ search, tag, state }: ModelFilter, { limit, after }: Window<ModelName>) => {
+    listModels: ({ search, tag, label, state }: ModelFilter, { limit, after }: Window<ModelName>) => {
       const part = text(search ?? "")
-      const given = { tag: tag === undefined ? null : text(tag), state: state ?? null, after: after ?? null }
+      const given = {
+        tag: textOrNull(tag),
+        label: textOrNull(label),
+        state: state ?? null,
+        after: after ?? null,
+      }
       // The collation lower-cases every script, in whatever locale the database was made.
       return models(sql`
-        SELECT * FROM (SELECT ${modelColumns} FROM modelforge.models AS m) AS model
+        SELECT * FROM (SELECT ${modelColumns}, m.label_pairs FROM modelforge.models AS m) AS model
         WHERE (${given.after}::text IS NULL OR name > ${given.after})
           AND (strpos(name, lower(${part}::text COLLATE "und-x-icu")) > 0
             OR strpos(lower(description COLLATE "und-x-icu"), lower(${part}::text COLLATE "und-x-icu")) > 0)
           AND (${given.tag}::text IS NULL OR ${given.tag} = ANY (tags))
+          AND (${given.label}::text IS NULL OR ${given.label} = ANY (label_pairs))
           AND (${given.state}::text IS NULL OR state = ${given.state})
         ORDER BY name
         LIMIT ${limit}
@@ -125,6 +120,7 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
           description = COALESCE(${description === undefined ? null : text(description)}, m.description),
           tags = COALESCE(${tags === undefined ? null : tags.map(text)}::text[], m.tags),
           labels = COALESCE(${labels === undefined ? null : json(labels)}::json, m.labels),
+          label_pairs = COALESCE(${labels === undefined ? null : pairs(labels)}::text[], m.label_pairs),
           updated_at = clock_timestamp()
         WHERE m.name = ${name}
         RETURNING ${modelColumns}
@@ -155,18 +151,18 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
 
     /** The number of the next version, with the model locked. */
     takeNumber: (name: ModelName) =>
-      rows(NumberRow)(sql`
+      rows(NumberTakenRow)(sql`
         UPDATE modelforge.models SET last_version = last_version + 1 WHERE name = ${name}
-        RETURNING last_version AS version
+        RETURNING last_version AS version, false AS created
       `).pipe(Effect.map(Array.head)),
 
-    /** Same, and makes the model when there is none. */
+    /** Same, and makes the model when there is none: a row that no transaction has updated is new. */
     takeNumberOrCreateModel: (name: ModelName) =>
-      rows(NumberRow)(sql`
+      rows(NumberTakenRow)(sql`
         INSERT INTO modelforge.models AS m (name, description, tags, labels, last_version)
         VALUES (${name}, '', '{}', '{}', 1)
         ON CONFLICT (name) DO UPDATE SET last_version = m.last_version + 1
-        RETURNING m.last_version AS version
+        RETURNING m.last_version AS version, m.xmax = 0 AS created
       `).pipe(Effect.map(Array.head)),
 
     insertVersion: (draft: VersionDraft, version: VersionNumber) =>
@@ -175,7 +171,7 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
           (model, version, digest, size, state, signature, summary, description, created_by, requested_alias)
         VALUES (${draft.model}, ${version}, ${draft.digest}, ${draft.size}, ${draft.state}, ${json(draft.signature)},
           ${json(draft.summary)}, ${text(draft.description)},
-          ${draft.createdBy === null ? null : text(draft.createdBy)}, ${draft.alias})
+          ${textOrNull(draft.createdBy)}, ${draft.alias})
         RETURNING ${versionColumns}
       `).pipe(only),
 
@@ -205,10 +201,11 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
         SELECT DISTINCT digest FROM modelforge.versions WHERE digest = ANY (${digests}::text[])
       `).pipe(Effect.map((found) => new Set(found.map((row) => row.digest)))),
 
-    listVersions: (model: ModelName, { limit, after }: Window<VersionNumber>) =>
+    listVersions: (model: ModelName, { limit, after, state }: VersionWindow) =>
       versions(sql`
         SELECT ${versionColumns} FROM modelforge.versions AS v
         WHERE v.model = ${model} AND (${after ?? null}::integer IS NULL OR v.version < ${after ?? null})
+          AND (${state ?? null}::text IS NULL OR v.state = ${state ?? null})
         ORDER BY v.version DESC
         LIMIT ${limit}
       `),
@@ -219,14 +216,21 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
       ORDER BY v.model, v.version
     `),
 
-    /** The alias to set now, if any; none at all when the version was not validating. */
+    /** The alias to set now, if any, and who uploaded it; none at all when the version was not validating. */
     settleVersion: (model: ModelName, version: VersionNumber, verdict: Verdict) =>
-      rows(RequestedAliasRow)(sql`
+      rows(SettledRow)(sql`
         UPDATE modelforge.versions
         SET state = ${verdict.state}, reason = ${verdict.state === "invalid" ? text(verdict.reason) : null}
         WHERE model = ${model} AND version = ${version} AND state = 'validating'
-        RETURNING CASE WHEN state = 'ready' THEN requested_alias END AS alias
-      `).pipe(Effect.map((settled) => Option.flatMapNullishOr(Array.head(settled), (row) => row.alias))),
+        RETURNING CASE WHEN state = 'ready' THEN requested_alias END AS alias, created_by AS "createdBy"
+      `).pipe(Effect.map(Array.head)),
+
+    setState: (model: ModelName, version: VersionNumber, state: VersionState) =>
+      versions(sql`
+        UPDATE modelforge.versions AS v SET state = ${state}
+        WHERE v.model = ${model} AND v.version = ${version}
+        RETURNING ${versionColumns}
+      `).pipe(only),
 
     describeVersion: (model: ModelName, version: VersionNumber, description: string) =>
       versions(sql`
@@ -241,31 +245,7 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
       `).pipe(Effect.map((found) => Option.map(Array.head(found), (row) => row.state))),
 
     deleteVersion: (model: ModelName, version: VersionNumber) =>
-      Effect.map(
-        sql`
-          DELETE FROM modelforge.versions WHERE model = ${model} AND version = ${version} RETURNING version
-        `.withoutTransform,
-        Array.isReadonlyArrayNonEmpty,
-      ),
-
-    aliasesOf: (model: ModelName, version: VersionNumber) =>
-      rows(AliasRow)(sql`
-        SELECT alias FROM modelforge.aliases WHERE model = ${model} AND version = ${version} ORDER BY alias
-      `).pipe(Effect.map(Array.map((row) => row.alias))),
-
-    pointAlias: (model: ModelName, alias: AliasName, version: VersionNumber) =>
-      sql`
-        INSERT INTO modelforge.aliases (model, alias, version) VALUES (${model}, ${alias}, ${version})
-        ON CONFLICT (model, alias) DO UPDATE SET version = excluded.version
-      `.withoutTransform,
-
-    deleteAlias: (model: ModelName, alias: AliasName) =>
-      Effect.map(
-        sql`
-          DELETE FROM modelforge.aliases WHERE model = ${model} AND alias = ${alias} RETURNING alias
-        `.withoutTransform,
-        Array.isReadonlyArrayNonEmpty,
-      ),
+      sql`DELETE FROM modelforge.versions WHERE model = ${model} AND version = ${version}`.withoutTransform,
 
     listRoutes: rows(Routes)(sql`SELECT ${routeColumns} FROM modelforge.models AS m ORDER BY m.name`),
 

@@ -1,8 +1,11 @@
 import { assert, it } from "@effect/vitest"
+import { AliasName, ModelName, RegistryStore } from "@modelforge/core"
 import { Effect, type Redacted } from "effect"
-import { SqlClient } from "effect/sql"
+import { Migrator, SqlClient } from "effect/sql"
 import { migrate } from "../src/Migrations.ts"
+import { registry } from "../src/migrations/0001_registry.ts"
 import { layerClient } from "../src/PostgresClient.ts"
+import { layer } from "../src/PostgresStores.ts"
 import { administer, freshDatabase, testServer, urlOf } from "./TestPostgres.ts"
 
 const server = testServer()
@@ -22,18 +25,21 @@ const tables = (url: Redacted.Redacted) =>
   ).pipe(Effect.provide(layerClient({ url }), { local: true }))
 
 const allTables = [
+  "modelforge.alias_moves",
   "modelforge.aliases",
+  "modelforge.events",
   "modelforge.graphs",
   "modelforge.modelforge_migrations",
   "modelforge.models",
   "modelforge.versions",
 ]
 
-const allMigrations = [
+const allMigrations: ReadonlyArray<readonly [id: number, name: string]> = [
   [1, "registry"],
   [2, "model_config"],
   [3, "graphs"],
-] satisfies Array<readonly [id: number, name: string]>
+  [4, "events"],
+]
 
 it.live("a fresh database gets every table in a schema of its own; the second run has nothing to do", () =>
   Effect.gen(function* () {
@@ -70,6 +76,53 @@ it.live(
       assert.deepStrictEqual(yield* tables(url), ["modelforge.aliases"])
       yield* onDatabase("DROP TABLE modelforge.aliases")
       assert.deepStrictEqual(yield* migrateOn(url), allMigrations)
+    }),
+)
+
+it.live(
+  "a database of the first release keeps its aliases, with a history, and its labels can be searched",
+  () =>
+    Effect.gen(function* () {
+      const url = yield* freshDatabase(yield* server)
+      const old = Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`CREATE SCHEMA modelforge`
+        yield* Migrator.make({})({
+          loader: Migrator.fromRecord({ "0001_registry": registry }),
+          table: "modelforge.modelforge_migrations",
+        })
+        const labels = JSON.stringify({ team: "vision", "\0": "\0" })
+        yield* sql`
+        INSERT INTO modelforge.models (name, description, tags, labels, last_version)
+        VALUES ('old', '', '{}', ${labels}, 1), ('bare', '', '{}', '{}', 0)
+      `
+        yield* sql`
+        INSERT INTO modelforge.versions (model, version, digest, size, state, signature, summary, description)
+        VALUES ('old', 1, ${"0".repeat(64)}, 1, 'ready', '{"inputs": [], "outputs": []}', '{}', '')
+      `
+        yield* sql`INSERT INTO modelforge.aliases (model, alias, version) VALUES ('old', 'production', 1)`
+      })
+      yield* Effect.provide(old, layerClient({ url }), { local: true })
+      yield* Effect.gen(function* () {
+        const store = yield* RegistryStore
+        const [model, production] = [ModelName.make("old"), AliasName.make("production")]
+        assert.deepStrictEqual(
+          (yield* store.listMoves(model, production, { limit: 10 })).map(
+            ({ move, from, version }): unknown => [move, from, version],
+          ),
+          [[1, null, 1]],
+        )
+        for (const [label, names] of [
+          ["team:vision", ["old"]],
+          ["\0:\0", ["old"]],
+          ["team:other", []],
+        ] as const)
+          assert.deepStrictEqual<ReadonlyArray<string>>(
+            (yield* store.listModels({ label }, { limit: 10 })).map(({ name }) => name),
+            names,
+          )
+        assert.isTrue(yield* store.deleteAlias(model, production))
+      }).pipe(Effect.provide(layer({ url }), { local: true }))
     }),
 )
 

@@ -1,5 +1,12 @@
-/** `RegistryStore` in the memory of one process: volatile. For tests, examples and trying things out. */
-import { DateTime, Effect, Layer, Option } from "effect"
+/**
+ * `RegistryStore`, with its events, in the memory of one process: volatile. For tests, examples and trying things out.
+ */
+import { Context, DateTime, Effect, Layer, Option } from "effect"
+import { Actor } from "../events/Actor.ts"
+import { EventStore } from "../events/EventStore.ts"
+import { MemoryEvents } from "../events/MemoryEvents.ts"
+import { RegistryChanges } from "../events/RegistryChanges.ts"
+import { AliasMove } from "../model/Alias.ts"
 import { Model } from "../model/Model.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import type { AliasName, ModelName } from "../model/Names.ts"
@@ -7,6 +14,7 @@ import type { Digest } from "../model/Version.ts"
 import { Version, VersionNumber } from "../model/Version.ts"
 import type { RegistryReason } from "./RegistryError.ts"
 import {
+  AliasMoved,
   DuplicateVersion,
   ModelExists,
   ModelNotFound,
@@ -14,8 +22,8 @@ import {
   VersionConflict,
   VersionNotFound,
 } from "./RegistryError.ts"
-import type { ModelChange, ModelFilter, VersionDraft, Window } from "./RegistryStore.ts"
-import { RegistryStore, Routes } from "./RegistryStore.ts"
+import type { ModelChange, ModelFilter, MoveOptions, VersionDraft, Window } from "./RegistryStore.ts"
+import { maxMoves, RegistryStore, Routes } from "./RegistryStore.ts"
 
 interface StoredModel {
   readonly name: ModelName
@@ -27,7 +35,16 @@ interface StoredModel {
   lastVersion: number
   readonly versions: Map<VersionNumber, StoredVersion>
   readonly aliases: Map<AliasName, VersionNumber>
+  /** Of aliases that are and were, newest first. */
+  readonly moves: Map<AliasName, ReadonlyArray<AliasMove>>
 }
+
+/** By whom and when something is changed. */
+interface Change {
+  readonly by: string | null
+  readonly at: DateTime.Utc
+}
+const change = Effect.all({ by: Actor, at: DateTime.now })
 
 interface StoredVersion {
   value: Version
@@ -47,6 +64,7 @@ const emptyModel = (name: ModelName, now: DateTime.Utc): StoredModel => ({
   lastVersion: 0,
   versions: new Map(),
   aliases: new Map(),
+  moves: new Map(),
 })
 
 const isReady = (stored: StoredModel) => [...stored.versions.values()].some((v) => v.value.state === "ready")
@@ -79,6 +97,8 @@ const matches = (filter: ModelFilter) => (model: Model) => {
   return (
     (model.name.includes(search) || model.description.toLowerCase().includes(search)) &&
     (filter.tag === undefined || model.tags.includes(filter.tag)) &&
+    (filter.label === undefined ||
+      Object.entries(model.labels).some(([key, value]) => `${key}:${value}` === filter.label)) &&
     (filter.state === undefined || model.state === filter.state)
   )
 }
@@ -86,24 +106,63 @@ const matches = (filter: ModelFilter) => (model: Model) => {
 /** Every change happens between two yields of its fiber, so no other fiber sees half of it. */
 const make = () => {
   const models = new Map<ModelName, StoredModel>()
+  const events = new MemoryEvents()
   const byName = () => [...models.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   const versionOf = (model: ModelName, version: VersionNumber) => models.get(model)?.versions.get(version)
   const versionWithDigest = (stored: StoredModel | undefined, digest: Digest) =>
     stored && newestFirst(stored).find((version) => version.digest === digest)?.version
+  const noVersion = (model: ModelName, version: VersionNumber) =>
+    refuse(new VersionNotFound({ model, version: String(version) }))
 
-  const change = (model: ModelName, version: VersionNumber, fields: Partial<Version>) => {
-    const stored = versionOf(model, version)
-    if (stored) stored.value = new Version({ ...stored.value, ...fields })
-    return stored
+  const transition = (stored: StoredVersion, fields: Partial<Version>, { by, at }: Change) => {
+    const { model, version, state } = stored.value
+    stored.value = new Version({ ...stored.value, ...fields })
+    events.append(model, by, at, { type: "version.state", version, from: state, to: stored.value.state })
   }
 
-  return RegistryStore.of({
+  const pointing = (stored: StoredModel, version: VersionNumber) =>
+    [...stored.aliases]
+      .filter(([, target]) => target === version)
+      .map(([alias]) => alias)
+      .sort()
+
+  /** Points an alias at a version, or deletes it. Changes nothing when it points there already. */
+  const move = (
+    stored: StoredModel,
+    alias: AliasName,
+    version: VersionNumber | null,
+    { by, at }: Change,
+    { reason, restores }: MoveOptions = {},
+  ) => {
+    const from = stored.aliases.get(alias) ?? null
+    const moves = stored.moves.get(alias) ?? []
+    const newest = moves[0]
+    if (newest !== undefined && from === version) return newest
+    const made = new AliasMove({
+      alias,
+      move: (newest?.move ?? 0) + 1,
+      from,
+      version,
+      updatedAt: at,
+      updatedBy: by,
+      reason: reason ?? null,
+      restores: restores ?? null,
+    })
+    stored.moves.set(alias, [made, ...moves].slice(0, maxMoves))
+    if (version === null) stored.aliases.delete(alias)
+    else stored.aliases.set(alias, version)
+    events.append(stored.name, by, at, { type: "alias.moved", alias, from, to: version })
+    return made
+  }
+
+  const store = RegistryStore.of({
     insertModel: Effect.fnUntraced(function* ({ name, ...about }) {
-      const now = yield* DateTime.now
+      const { by, at } = yield* change
       if (models.has(name)) return yield* refuse(new ModelExists({ model: name }))
-      const stored = emptyModel(name, now)
+      const stored = emptyModel(name, at)
       stored.about = { ...stored.about, ...about }
       models.set(name, stored)
+      events.append(name, by, at, { type: "model.created" })
       return toModel(stored)
     }),
     findModel: (name) => Effect.sync(() => Option.map(Option.fromUndefinedOr(models.get(name)), toModel)),
@@ -114,37 +173,46 @@ const make = () => {
         return rest.map(toModel).filter(matches(filter)).slice(0, limit)
       }),
     updateModel: Effect.fnUntraced(function* (name, fields) {
-      const now = yield* DateTime.now
+      const { by, at } = yield* change
       const stored = models.get(name)
       if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
       stored.about = { ...stored.about, ...fields }
-      stored.updatedAt = now
+      stored.updatedAt = at
+      events.append(name, by, at, { type: "model.updated" })
       return toModel(stored)
     }),
     setConfig: Effect.fnUntraced(function* (name, config) {
-      const now = yield* DateTime.now
+      const { by, at } = yield* change
       const stored = models.get(name)
       if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
       stored.config = config
-      stored.updatedAt = now
+      stored.updatedAt = at
+      events.append(name, by, at, { type: "model.configured" })
       return toModel(stored)
     }),
-    deleteModel: (name) =>
-      Effect.suspend(() => (models.delete(name) ? Effect.void : refuse(new ModelNotFound({ model: name })))),
+    deleteModel: Effect.fnUntraced(function* (name) {
+      const { by, at } = yield* change
+      if (!models.delete(name)) return yield* refuse(new ModelNotFound({ model: name }))
+      events.append(name, by, at, { type: "model.deleted" })
+    }),
 
     insertVersion: Effect.fnUntraced(function* ({ alias, createModel, graph, ...draft }: VersionDraft) {
-      const now = yield* DateTime.now
+      const { at } = yield* change
+      const now = { at, by: draft.createdBy }
       const { model, digest, state } = draft
-      const stored = models.get(model) ?? (createModel ? emptyModel(model, now) : undefined)
+      const known = models.get(model)
+      const stored = known ?? (createModel ? emptyModel(model, now.at) : undefined)
       if (!stored) return yield* refuse(new ModelNotFound({ model }))
       const same = versionWithDigest(stored, digest)
       if (same !== undefined) return yield* refuse(new DuplicateVersion({ model, version: same, digest }))
       const version = VersionNumber.make(stored.lastVersion + 1)
-      const value = new Version({ ...draft, version, reason: null, createdAt: now })
+      const value = new Version({ ...draft, version, reason: null, createdAt: now.at })
       models.set(model, stored)
+      if (!known) events.append(model, now.by, now.at, { type: "model.created" })
       stored.lastVersion = version
       stored.versions.set(version, { value, graph, alias })
-      if (state === "ready" && alias !== null) stored.aliases.set(alias, version)
+      events.append(model, now.by, now.at, { type: "version.state", version, from: null, to: state })
+      if (state === "ready" && alias !== null) move(stored, alias, version, now)
       return value
     }),
     findVersion: (model, version) =>
@@ -158,60 +226,101 @@ const make = () => {
         const all = new Set([...models.values()].flatMap(newestFirst).map(({ digest }) => digest))
         return new Set(digests.filter((digest) => all.has(digest)))
       }),
-    listVersions: (model, { limit, after }) =>
+    listVersions: (model, { limit, after, state }) =>
       Effect.sync(() => {
         const stored = models.get(model)
         const all = stored ? newestFirst(stored) : []
-        return all.filter((version) => after === undefined || version.version < after).slice(0, limit)
+        return all
+          .filter((version) => after === undefined || version.version < after)
+          .filter((version) => state === undefined || version.state === state)
+          .slice(0, limit)
       }),
     listValidating: Effect.sync(() =>
       byName()
         .flatMap(newestFirst)
         .filter((version) => version.state === "validating"),
     ),
-    settleVersion: (model, version, verdict) =>
-      Effect.sync(() => {
-        if (versionOf(model, version)?.value.state !== "validating") return
-        const settled = change(model, version, verdict)
-        if (verdict.state === "ready" && settled?.alias)
-          models.get(model)?.aliases.set(settled.alias, version)
-      }),
-    describeVersion: (model, version, description) =>
-      Effect.suspend(() => {
-        const changed = change(model, version, { description })
-        return changed
-          ? Effect.succeed(changed.value)
-          : refuse(new VersionNotFound({ model, version: String(version) }))
-      }),
-    deleteVersion: (model, version) =>
-      Effect.suspend(() => {
-        const stored = models.get(model)
-        if (!stored?.versions.has(version))
-          return refuse(new VersionNotFound({ model, version: String(version) }))
-        const pointing = [...stored.aliases]
-          .filter(([, target]) => target === version)
-          .map(([alias]) => alias)
-        if (pointing.length > 0) return refuse(VersionConflict.inUse(model, version, pointing.sort()))
-        stored.versions.delete(version)
-        return Effect.void
-      }),
+    settleVersion: Effect.fnUntraced(function* (model, version, verdict) {
+      const { at } = yield* change
+      const [stored, settled] = [models.get(model), versionOf(model, version)]
+      if (!stored || settled?.value.state !== "validating") return
+      // In the name of whoever uploaded it: nobody waits any more.
+      const now = { at, by: settled.value.createdBy }
+      transition(settled, verdict, now)
+      if (verdict.state === "ready" && settled.alias !== null) move(stored, settled.alias, version, now)
+    }),
+    describeVersion: Effect.fnUntraced(function* (model, version, description) {
+      const { by, at } = yield* change
+      const stored = versionOf(model, version)
+      if (!stored) return yield* noVersion(model, version)
+      stored.value = new Version({ ...stored.value, description })
+      events.append(model, by, at, { type: "version.described", version })
+      return stored.value
+    }),
+    setArchived: Effect.fnUntraced(function* (model, version, archived) {
+      const now = yield* change
+      const [stored, found] = [models.get(model), versionOf(model, version)]
+      if (!stored || !found) return yield* noVersion(model, version)
+      const { state } = found.value
+      if (state !== "ready" && state !== "archived")
+        return yield* refuse(VersionConflict.notArchivable(model, version, state))
+      const aliases = archived ? pointing(stored, version) : []
+      if (aliases.length > 0) return yield* refuse(VersionConflict.inUse(model, version, aliases))
+      const target = archived ? "archived" : "ready"
+      if (state !== target) transition(found, { state: target }, now)
+      return found.value
+    }),
+    deleteVersion: Effect.fnUntraced(function* (model, version) {
+      const { by, at } = yield* change
+      const [stored, found] = [models.get(model), versionOf(model, version)]
+      if (!stored || !found) return yield* noVersion(model, version)
+      const aliases = pointing(stored, version)
+      if (aliases.length > 0) return yield* refuse(VersionConflict.inUse(model, version, aliases))
+      stored.versions.delete(version)
+      events.append(model, by, at, { type: "version.state", version, from: found.value.state, to: null })
+    }),
 
-    setAlias: (model, alias, version) =>
-      Effect.suspend(() => {
-        const stored = models.get(model)
-        if (!stored) return refuse(new ModelNotFound({ model }))
-        const state = stored.versions.get(version)?.value.state
-        if (state === undefined) return refuse(new VersionNotFound({ model, version: String(version) }))
-        if (state !== "ready") return refuse(VersionConflict.notReady(model, version, alias, state))
-        stored.aliases.set(alias, version)
-        return Effect.void
-      }),
-    deleteAlias: (model, alias) => Effect.sync(() => models.get(model)?.aliases.delete(alias) ?? false),
+    setAlias: Effect.fnUntraced(function* (model, alias, version, options = {}) {
+      const now = yield* change
+      const stored = models.get(model)
+      if (!stored) return yield* refuse(new ModelNotFound({ model }))
+      const last = stored.moves.get(alias)?.[0]?.move ?? 0
+      if (options.after !== undefined && options.after !== last)
+        return yield* refuse(new AliasMoved({ model, alias }))
+      const target = stored.versions.get(version)?.value
+      if (target === undefined) return yield* noVersion(model, version)
+      if (target.state !== "ready")
+        return yield* refuse(VersionConflict.notReady(model, version, alias, target.state))
+      const from = stored.aliases.get(alias)
+      const left = from === undefined || from === version ? undefined : versionOf(model, from)?.value
+      const why = left && options.guard?.(left, target)
+      if (why) return yield* refuse(why)
+      return move(stored, alias, version, now, options)
+    }),
+    listMoves: (model, alias, { limit, after }) =>
+      Effect.sync(() =>
+        (models.get(model)?.moves.get(alias) ?? [])
+          .filter(({ move }) => after === undefined || move < after)
+          .slice(0, limit),
+      ),
+    deleteAlias: Effect.fnUntraced(function* (model, alias) {
+      const now = yield* change
+      const stored = models.get(model)
+      if (!stored?.aliases.has(alias)) return false
+      move(stored, alias, null, now)
+      return true
+    }),
 
     listRoutes: Effect.sync(() => byName().map(toRoutes)),
     findRoutes: (model) => Effect.sync(() => Option.map(Option.fromUndefinedOr(models.get(model)), toRoutes)),
   })
+
+  return Context.make(RegistryStore, store).pipe(
+    Context.add(EventStore, events.store),
+    Context.add(RegistryChanges, events.changes),
+  )
 }
 
 /** Every build of this layer starts empty. */
-export const layerRegistryStoreMemory: Layer.Layer<RegistryStore> = Layer.sync(RegistryStore, make)
+export const layerRegistryStoreMemory: Layer.Layer<RegistryStore | EventStore | RegistryChanges> =
+  Layer.effectContext(Effect.sync(make))

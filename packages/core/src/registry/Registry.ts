@@ -1,10 +1,11 @@
-/** Models and versions as people manage them. Uploads are in `Uploads`, routing in `RoutingTable`. */
+/** Models and versions as people manage them. Uploads are in `Uploads`, aliases in `Aliases`. */
 import { Context, Effect, Layer, Option, Stream } from "effect"
 import { ArtifactStore } from "../artifacts/ArtifactStore.ts"
 import type { Model, ModelDraft } from "../model/Model.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
-import type { AliasName, ModelName } from "../model/Names.ts"
+import type { ModelName } from "../model/Names.ts"
 import { type Digest, type Version, VersionNumber } from "../model/Version.ts"
+import { Aliases } from "./Aliases.ts"
 import {
   GraphNotFound,
   ModelNotFound,
@@ -12,7 +13,13 @@ import {
   StoreUnavailable,
   VersionNotFound,
 } from "./RegistryError.ts"
-import { type ModelChange, type ModelFilter, RegistryStore, type Window } from "./RegistryStore.ts"
+import {
+  type ModelChange,
+  type ModelFilter,
+  RegistryStore,
+  type VersionWindow,
+  type Window,
+} from "./RegistryStore.ts"
 import { RoutingTable } from "./RoutingTable.ts"
 import { Uploads } from "./Uploads.ts"
 import { Validator } from "./Validator.ts"
@@ -59,7 +66,7 @@ export class Registry extends Context.Service<
     /** Newest first. Fails with `ModelNotFound`. */
     readonly versions: (
       model: ModelName,
-      window: Window<VersionNumber>,
+      window: VersionWindow,
     ) => Effect.Effect<ReadonlyArray<Version>, RegistryError>
     /** Fails with `ModelNotFound` or `VersionNotFound`. */
     readonly describeVersion: (
@@ -71,22 +78,21 @@ export class Registry extends Context.Service<
     readonly deleteVersion: (model: ModelName, version: string) => Effect.Effect<void, RegistryError>
     /** The file of a version. Fails with `ModelNotFound` or `VersionNotFound`. */
     readonly artifact: (model: ModelName, version: string) => Effect.Effect<Download, RegistryError>
-    /** Fails with `ModelNotFound`, `VersionNotFound`, or `VersionConflict` when the version is not ready. */
-    readonly setAlias: (
-      model: ModelName,
-      alias: AliasName,
-      version: VersionNumber,
-    ) => Effect.Effect<void, RegistryError>
     /** By number or alias. Fails with `ModelNotFound` or `VersionNotFound`. */
     readonly graph: (model: ModelName, version: string) => Effect.Effect<StoredGraph, RegistryError>
-    /** Fails with `ModelNotFound`; true when the alias existed. */
-    readonly deleteAlias: (model: ModelName, alias: AliasName) => Effect.Effect<boolean, RegistryError>
+    /**
+     * From then on no request is routed to it, and it can be restored. Fails with `ModelNotFound`, `VersionNotFound`, or
+     * `VersionConflict` when it is neither ready nor archived, or while an alias points at it.
+     */
+    readonly archiveVersion: (model: ModelName, version: string) => Effect.Effect<Version, RegistryError>
+    /** Fails with `ModelNotFound`, `VersionNotFound`, or `VersionConflict` when it is neither archived nor ready. */
+    readonly restoreVersion: (model: ModelName, version: string) => Effect.Effect<Version, RegistryError>
   }
 >()("@modelforge/core/registry/Registry") {
   static readonly make = Effect.gen(function* () {
     const store = yield* RegistryStore
     const artifacts = yield* ArtifactStore
-    const routing = yield* RoutingTable
+    const { thenRefresh } = yield* RoutingTable
     const validator = yield* Validator
 
     yield* Effect.forkScoped(validator.resume)
@@ -111,9 +117,10 @@ export class Registry extends Context.Service<
         : yield* new RegistryError({ reason: new VersionNotFound({ model: name, version: ref }) })
     })
 
-    /** The change, and the routes as they are after it. It has happened, even if they can't be read just now. */
-    const thenRefresh = <A>(name: ModelName, change: Effect.Effect<A, RegistryError>) =>
-      Effect.uninterruptible(Effect.tap(change, () => Effect.ignore(routing.refresh(name))))
+    const setArchived = (name: ModelName, ref: string, archived: boolean) =>
+      Effect.flatMap(version(name, ref), (found) =>
+        thenRefresh(name, store.setArchived(name, found.version, archived)),
+      )
 
     return Registry.of({
       model,
@@ -156,18 +163,15 @@ export class Registry extends Context.Service<
         )
         return { digest, json }
       }),
-      setAlias: (name, alias, number) => thenRefresh(name, store.setAlias(name, alias, number)),
-      deleteAlias: Effect.fn("Registry.deleteAlias")(function* (name, alias) {
-        yield* model(name)
-        return yield* thenRefresh(name, store.deleteAlias(name, alias))
-      }),
+      archiveVersion: Effect.fn("Registry.archiveVersion")((name, ref) => setArchived(name, ref, true)),
+      restoreVersion: Effect.fn("Registry.restoreVersion")((name, ref) => setArchived(name, ref, false)),
     })
   })
 
   static readonly layerNoDeps = Layer.effect(this, this.make)
 
-  /** The registry with its uploads and routes; needs the two stores, a scanner, a runtime and settings. */
-  static readonly layer = Layer.mergeAll(this.layerNoDeps, Uploads.layer).pipe(
+  /** The registry with its aliases, uploads and routes; needs the stores, a scanner, a runtime and settings. */
+  static readonly layer = Layer.mergeAll(this.layerNoDeps, Aliases.layer, Uploads.layer).pipe(
     Layer.provide(Validator.layer),
     Layer.provideMerge(RoutingTable.layer),
   )

@@ -1,6 +1,8 @@
 /** Failures of the registry: one wrapper error, tagged reasons inside. What clients see is decided in `api`. */
 import { Schema } from "effect"
 import { ArtifactTooLarge } from "../artifacts/ArtifactError.ts"
+import { SignatureChange } from "../model/compareSignatures.ts"
+
 import { UnusableModel } from "./ModelScanner.ts"
 
 export class ModelNotFound extends Schema.TaggedError<ModelNotFound>()("ModelNotFound", {
@@ -53,7 +55,7 @@ export class DuplicateVersion extends Schema.TaggedError<DuplicateVersion>()("Du
   }
 }
 
-/** The version can't be deleted, or an alias can't point at it, in the state it is in. */
+/** The version can't be deleted, archived or restored, or an alias can't point at it, in the state it is in. */
 export class VersionConflict extends Schema.TaggedError<VersionConflict>()("VersionConflict", {
   model: Schema.String,
   version: Schema.Int,
@@ -62,7 +64,7 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
   override get message() {
     return this.detail
   }
-  /** A deletion was refused because of the aliases that point at the version. */
+  /** A deletion or archiving was refused because of the aliases that point at the version. */
   static inUse(model: string, version: number, aliases: ReadonlyArray<string>) {
     const names = aliases.map((alias) => `"${alias}"`).join(", ")
     return new VersionConflict({
@@ -79,6 +81,14 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
       detail: `Only a version that is ready can be loaded: version ${version} of model "${model}" is ${state}`,
     })
   }
+  /** Archiving or restoring was refused because of the state of the version. */
+  static notArchivable(model: string, version: number, state: string) {
+    return new VersionConflict({
+      model,
+      version,
+      detail: `Only versions that are ready can be archived, and only archived ones restored: version ${version} of model "${model}" is ${state}`,
+    })
+  }
   /** An alias was refused because of the state of the version. */
   static notReady(model: string, version: number, alias: string, state: string) {
     return new VersionConflict({
@@ -86,6 +96,55 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
       version,
       detail: `The alias "${alias}" can only point at a version that is ready: version ${version} of model "${model}" is ${state}`,
     })
+  }
+}
+
+export class AliasNotFound extends Schema.TaggedError<AliasNotFound>()("AliasNotFound", {
+  model: Schema.String,
+  alias: Schema.String,
+}) {
+  override get message() {
+    return `Model "${this.model}" has no alias "${this.alias}"`
+  }
+}
+
+/** Somebody else moved the alias between the look at it and the move. */
+export class AliasMoved extends Schema.TaggedError<AliasMoved>()("AliasMoved", {
+  model: Schema.String,
+  alias: Schema.String,
+}) {
+  override get message() {
+    return `The alias "${this.alias}" of model "${this.model}" was moved by somebody else at the same time: look where it points, and try again`
+  }
+}
+
+export class NothingToRestore extends Schema.TaggedError<NothingToRestore>()("NothingToRestore", {
+  model: Schema.String,
+  alias: Schema.String,
+}) {
+  override get message() {
+    return `The alias "${this.alias}" of model "${this.model}" can't be rolled back: none of the versions it pointed at before is ready any more`
+  }
+}
+
+/** Callers who are content with the version that the alias points at may fail with the other one. */
+export class IncompatibleSignature extends Schema.TaggedError<IncompatibleSignature>()(
+  "IncompatibleSignature",
+  {
+    model: Schema.String,
+    alias: Schema.String,
+    /** The number that the alias points at. */
+    from: Schema.Int,
+    /** The number it would point at; null for a file that is no version yet. */
+    to: Schema.NullOr(Schema.Int),
+    /** Those that break callers. */
+    differences: Schema.Array(SignatureChange),
+  },
+) {
+  override get message() {
+    const what = this.to === null ? "this file" : `version ${this.to}`
+    const why = this.differences.map(({ detail }) => detail).join("; ")
+    return `The alias "${this.alias}" of model "${this.model}" points at version ${this.from}, whose callers may fail with ${what}: ${why}. To move it all the same, say force=true`
   }
 }
 
@@ -126,6 +185,10 @@ export const RegistryReason = Schema.Union([
   GraphNotFound,
   DuplicateVersion,
   VersionConflict,
+  AliasNotFound,
+  AliasMoved,
+  NothingToRestore,
+  IncompatibleSignature,
   DigestMismatch,
   ArtifactTooLarge,
   UploadInterrupted,

@@ -1,11 +1,12 @@
 /** The storage contract of the registry: what a database adapter implements. */
 import { Context, type Effect, type Option, Schema } from "effect"
+import type { AliasMove } from "../model/Alias.ts"
 import { Model, type ModelDraft, type ModelState } from "../model/Model.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import { type AliasName, ModelName } from "../model/Names.ts"
 import { Signature } from "../model/Signature.ts"
 import { Digest, type ModelSummary, type Version, VersionNumber, VersionState } from "../model/Version.ts"
-import type { RegistryError } from "./RegistryError.ts"
+import type { RegistryError, RegistryReason } from "./RegistryError.ts"
 
 /** A stretch of a list. `after` is the last item's key of the page before. */
 export interface Window<Key> {
@@ -19,8 +20,29 @@ export interface ModelFilter {
   /** Part of the name or of the description, any case. */
   readonly search?: string | undefined
   readonly tag?: string | undefined
+  /** A label as `key:value`. */
+  readonly label?: string | undefined
   readonly state?: ModelState | undefined
 }
+
+/** A stretch of the versions of a model, of those in one state when it is given. */
+export interface VersionWindow extends Window<VersionNumber> {
+  readonly state?: VersionState | undefined
+}
+
+/** What is to be remembered of a move, and what it depends on. */
+export interface MoveOptions {
+  readonly reason?: string | undefined
+  /** Asked, before the alias leaves a version for another, why it should not. */
+  readonly guard?: ((from: Version, to: Version) => RegistryReason | undefined) | undefined
+  /** The number of the last move that the caller knows, 0 for none: after any other the alias stays where it is. */
+  readonly after?: number | undefined
+  /** The earlier move whose target is restored. */
+  readonly restores?: number | undefined
+}
+
+/** Moves kept of one alias; the oldest are forgotten. */
+export const maxMoves = 1000
 
 /** Members that are absent stay as they are. */
 export type ModelChange = Omit<ModelDraft, "name">
@@ -65,8 +87,10 @@ export class Routes extends Schema.Class<Routes>("@modelforge/core/registry/Rout
 }) {}
 
 /**
- * Every operation is atomic: it happens whole or not at all, also when the process is killed. All may fail with
- * `StoreUnavailable`; the other reasons are named at each.
+ * Every operation is atomic: it happens whole or not at all, also when the process is killed. What it changed is in the
+ * log of events, in the name of the `Actor` (a version's commit and verdict in that of `createdBy`), and announced by
+ * `RegistryChanges`; what changed nothing is not. All may fail with `StoreUnavailable`; the other reasons are named at
+ * each.
  */
 export class RegistryStore extends Context.Service<
   RegistryStore,
@@ -112,7 +136,7 @@ export class RegistryStore extends Context.Service<
     /** Newest first; `after` is a number. Empty for an unknown model. */
     readonly listVersions: (
       model: ModelName,
-      window: Window<VersionNumber>,
+      window: VersionWindow,
     ) => Effect.Effect<ReadonlyArray<Version>, RegistryError>
     /** Every version still `validating`, of all models. */
     readonly listValidating: Effect.Effect<ReadonlyArray<Version>, RegistryError>
@@ -128,18 +152,38 @@ export class RegistryStore extends Context.Service<
       version: VersionNumber,
       description: string,
     ) => Effect.Effect<Version, RegistryError>
+    /**
+     * From `ready` to `archived`, or back; does nothing to a version that is there already. Fails with
+     * `VersionNotFound`, or `VersionConflict` in another state, or while an alias points at what is to be archived.
+     */
+    readonly setArchived: (
+      model: ModelName,
+      version: VersionNumber,
+      archived: boolean,
+    ) => Effect.Effect<Version, RegistryError>
     /** Fails with `VersionNotFound`, or `VersionConflict` while an alias points at it. */
     readonly deleteVersion: (model: ModelName, version: VersionNumber) => Effect.Effect<void, RegistryError>
 
     /**
-     * Points the alias at a version that is `ready`. Fails with `ModelNotFound`, `VersionNotFound`, or
-     * `VersionConflict` when the version is in another state.
+     * Points the alias at a version that is `ready`, and gives its newest move, which is no new one when it pointed
+     * there already. Fails with `ModelNotFound`, `VersionNotFound`, `VersionConflict` when the version is in another
+     * state, `AliasMoved`, or with what the guard gave.
      */
     readonly setAlias: (
       model: ModelName,
       alias: AliasName,
       version: VersionNumber,
-    ) => Effect.Effect<void, RegistryError>
+      options?: MoveOptions,
+    ) => Effect.Effect<AliasMove, RegistryError>
+    /**
+     * Newest first; `after` is the number of a move. Empty for an alias that never was; a deleted one has a history,
+     * unless its model was deleted too.
+     */
+    readonly listMoves: (
+      model: ModelName,
+      alias: AliasName,
+      window: Window<number>,
+    ) => Effect.Effect<ReadonlyArray<AliasMove>, RegistryError>
     /** False when there was no such alias. */
     readonly deleteAlias: (model: ModelName, alias: AliasName) => Effect.Effect<boolean, RegistryError>
 

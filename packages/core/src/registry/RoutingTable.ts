@@ -1,8 +1,21 @@
 /**
- * Which version answers a request, known without asking the store. Held whole in memory and refreshed by whoever
- * changes the registry.
+ * Which version answers a request, known without asking the store. Held whole in memory, and read again when somebody
+ * changed the registry: at once by whoever changes it here, by announcement when another process did.
  */
-import { Context, Effect, Layer, Option, Result, Semaphore } from "effect"
+import {
+  Context,
+  DateTime,
+  Deferred,
+  Effect,
+  Equal,
+  Exit,
+  Layer,
+  Option,
+  Result,
+  Semaphore,
+  Stream,
+} from "effect"
+import { RegistryChanges, type RegistrySignal } from "../events/RegistryChanges.ts"
 import { InferenceError, VersionUnavailable } from "../inference/InferenceError.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import { type ModelName, productionAlias } from "../model/Names.ts"
@@ -42,6 +55,8 @@ export interface Routed {
 
 /** The routes of one model in the shape lookups want. */
 interface RoutedModel {
+  /** What was read, to be told from what is read next. */
+  readonly routes: Routes
   readonly model: ModelName
   readonly byRef: ReadonlyMap<string, Route>
   /** Why a version that exists can't answer, by number and alias. */
@@ -87,8 +102,25 @@ const index = (routes: Routes): RoutedModel => {
     const why = unavailable.get(String(version))
     if (why !== undefined) unavailable.set(alias, why)
   }
-  return { model, byRef, unavailable, fallback: byRef.get(productionAlias) ?? ready.at(-1), ready, aliased }
+  return {
+    routes,
+    model,
+    byRef,
+    unavailable,
+    fallback: byRef.get(productionAlias) ?? ready.at(-1),
+    ready,
+    aliased,
+  }
 }
+
+/** Catches what no announcement brought, for instance through a pooler that does not pass them on. */
+const rereadInterval = "30 seconds"
+
+/** Of more models at once, all are read in one query. */
+const fewModels = 20
+
+const logUnread = (error: RegistryError) =>
+  Effect.logWarning("The routes could not be read; those known stay, and are read again later", error)
 
 export class RoutingTable extends Context.Service<
   RoutingTable,
@@ -107,19 +139,36 @@ export class RoutingTable extends Context.Service<
      * until it works.
      */
     readonly refresh: (model: ModelName) => Effect.Effect<void, RegistryError>
+    /**
+     * A change of a model, and its routes as they are after it. It has happened, even if they can't be read just now,
+     * and even if whoever asked for it is interrupted meanwhile.
+     */
+    readonly thenRefresh: <A>(
+      model: ModelName,
+      change: Effect.Effect<A, RegistryError>,
+    ) => Effect.Effect<A, RegistryError>
+    /**
+     * Since when the registry has been out of reach; none while it is not. What was known then is routed to all the
+     * same, and changes that others made are not known.
+     */
+    readonly outOfReachSince: () => Option.Option<DateTime.Utc>
     /** Calls back at once and after every change. */
     readonly onChange: (listener: (routed: Routed) => void) => Effect.Effect<void>
   }
 >()("@modelforge/core/registry/RoutingTable") {
   static readonly make = Effect.gen(function* () {
     const store = yield* RegistryStore
+    const { signals } = yield* RegistryChanges
     const table = new Map<string, RoutedModel>()
     const listeners: Array<(routed: Routed) => void> = []
-    // Two refreshes at once could leave the older answer in place.
+    // Two reads at once could leave the older answer in place.
     const oneAtATime = yield* Semaphore.make(1)
     const scope = yield* Effect.scope
-
-    for (const routes of yield* store.listRoutes) table.set(routes.model, index(routes))
+    // Since when reads fail, and since when nothing is heard of changes.
+    const trouble: { reads: DateTime.Utc | undefined; signals: DateTime.Utc | undefined } = {
+      reads: undefined,
+      signals: undefined,
+    }
 
     const routed = (): Routed => {
       const models = [...table.values()]
@@ -134,12 +183,47 @@ export class RoutingTable extends Context.Service<
       for (const listener of listeners) listener(now)
     }
 
-    const read = Effect.fnUntraced(function* (model: ModelName) {
-      const found = yield* store.findRoutes(model)
-      if (Option.isSome(found)) table.set(model, index(found.value))
-      else table.delete(model)
-      announce()
-    }, oneAtATime.withPermits(1))
+    /** False when they are known: then their routes stay the objects that others hold. */
+    const put = (routes: Routes): boolean => {
+      const known = table.get(routes.model)
+      if (known !== undefined && Equal.equals(known.routes, routes)) return false
+      table.set(routes.model, index(routes))
+      return true
+    }
+
+    const since = (which: keyof typeof trouble) =>
+      Effect.map(DateTime.now, (now) => {
+        trouble[which] ??= now
+      })
+
+    const guarded = <A>(read: Effect.Effect<A, RegistryError>) =>
+      read.pipe(
+        Effect.tap(() =>
+          Effect.sync(() => {
+            trouble.reads = undefined
+          }),
+        ),
+        Effect.tapError(() => since("reads")),
+        oneAtATime.withPermits(1),
+      )
+
+    const read = (model: ModelName) =>
+      guarded(
+        Effect.map(store.findRoutes(model), (found) => {
+          if (Option.isSome(found) ? put(found.value) : table.delete(model)) announce()
+        }),
+      )
+
+    const readAll = guarded(
+      Effect.map(store.listRoutes, (all) => {
+        trouble.signals = undefined
+        const names = new Set(all.map(({ model }) => model))
+        const gone = [...table.values()].filter(({ model }) => !names.has(model))
+        for (const { model } of gone) table.delete(model)
+        const changed = all.filter(put)
+        if (gone.length + changed.length > 0) announce()
+      }),
+    )
 
     const catchUp = (model: ModelName) =>
       read(model).pipe(Effect.retry(untilItWorks), Effect.delay("1 second"), Effect.forkIn(scope))
@@ -153,6 +237,39 @@ export class RoutingTable extends Context.Service<
           ),
         ),
       ),
+    )
+
+    /** Never fails: what can't be read now is read again by the timer, or at the next signal. */
+    const follow = (signal: RegistrySignal) => {
+      switch (signal._tag) {
+        case "Connected":
+          return Effect.exit(Effect.tapError(readAll, logUnread))
+        case "Changed":
+          return Effect.exit(
+            signal.models.length > fewModels
+              ? Effect.tapError(readAll, logUnread)
+              : Effect.forEach(signal.models, refresh, { discard: true }),
+          )
+        case "Disconnected":
+          return Effect.as(since("signals"), Exit.void)
+      }
+    }
+
+    const first = yield* Deferred.make<void, RegistryError>()
+    yield* signals.pipe(
+      Stream.runForEach((signal) => Effect.flatMap(follow(signal), (exit) => Deferred.done(first, exit))),
+      Effect.forkScoped,
+    )
+    // Listened to first and read then, so that no change falls in between.
+    yield* Deferred.await(first)
+    // Nobody is listened to: what is known then is read, and heard of later.
+    if (trouble.signals !== undefined) yield* readAll
+    yield* readAll.pipe(
+      Effect.tapError(logUnread),
+      Effect.ignore,
+      Effect.delay(rereadInterval),
+      Effect.forever,
+      Effect.forkScoped,
     )
 
     const resolve = (model: string, version?: string): Result.Result<Route, InferenceError> => {
@@ -174,6 +291,12 @@ export class RoutingTable extends Context.Service<
       models: () => Array.from(table.values(), ({ model }) => model).sort(),
       readyVersions: (model) => table.get(model)?.ready,
       refresh,
+      thenRefresh: (model, change) =>
+        Effect.uninterruptible(Effect.tap(change, () => Effect.ignore(refresh(model)))),
+      outOfReachSince: () => {
+        const { reads, signals } = trouble
+        return Option.fromUndefinedOr(reads && signals ? DateTime.min(reads, signals) : (reads ?? signals))
+      },
       onChange: (listener) =>
         Effect.sync(() => {
           listeners.push(listener)

@@ -2,9 +2,12 @@
 import { Context, Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
 import type { ArtifactError } from "../artifacts/ArtifactError.ts"
 import { ArtifactStore, type StagedArtifact } from "../artifacts/ArtifactStore.ts"
+import { Actor } from "../events/Actor.ts"
 import { ForgeConfig } from "../ForgeConfig.ts"
 import type { AliasName, ModelName } from "../model/Names.ts"
+import type { Signature } from "../model/Signature.ts"
 import type { Digest, Version } from "../model/Version.ts"
+import { incompatibleMove } from "./incompatibleMove.ts"
 import { ModelScanner, type ScannedModel, UnusableModel } from "./ModelScanner.ts"
 import {
   DigestMismatch,
@@ -28,7 +31,10 @@ export interface Upload {
   readonly createModel?: boolean | undefined
   /** Points here once the version is `ready`. */
   readonly alias?: AliasName | undefined
+  /** Moves the alias even if its callers may fail with the new signature. Default: false. */
+  readonly force?: boolean | undefined
   readonly description?: string | undefined
+  /** Default: the `Actor`. */
   readonly createdBy?: string | undefined
 }
 
@@ -53,8 +59,9 @@ export class Uploads extends Context.Service<
     /**
      * Receives a file and makes it the next version of its model. The answer is `ready`, or `validating` when the
      * trial load takes longer than the configured patience. Fails with `ModelNotFound`, `ArtifactTooLarge`,
-     * `DigestMismatch`, `UnusableModel`, `DuplicateVersion` or `UploadInterrupted`; then, or when it is
-     * interrupted before the commit, nothing of the upload remains.
+     * `DigestMismatch`, `UnusableModel`, `DuplicateVersion`, `UploadInterrupted`, or, unless forced, with
+     * `IncompatibleSignature` when callers of the alias may fail with the file; then, or when it is interrupted before the
+     * commit, nothing of the upload remains.
      */
     readonly receive: (upload: Upload) => Effect.Effect<Version, RegistryError>
   }
@@ -69,6 +76,19 @@ export class Uploads extends Context.Service<
     const layerScope = yield* Effect.scope
 
     const refuse = (reason: RegistryError["reason"]) => Effect.fail(new RegistryError({ reason }))
+
+    /** Before the trial, and not again when the alias is set: whoever moves it meanwhile makes a check of their own. */
+    const checkAlias = Effect.fnUntraced(function* (
+      model: ModelName,
+      alias: AliasName,
+      signature: Signature,
+    ) {
+      const [newest] = yield* store.listMoves(model, alias, { limit: 1 })
+      if (newest === undefined || newest.version === null) return
+      const from = yield* store.findVersion(model, newest.version)
+      const why = Option.map(from, (from) => incompatibleMove(alias, from, { version: null, signature }))
+      if (Option.isSome(why) && why.value !== undefined) return yield* refuse(why.value)
+    })
 
     /** Scans the bytes while they are staged, and begins the trial. Both end with the scope. */
     const take = Effect.fnUntraced(function* (upload: Upload) {
@@ -89,6 +109,8 @@ export class Uploads extends Context.Service<
         return yield* refuse(
           new DuplicateVersion({ model: upload.model, version: duplicate.value, digest: staged.digest }),
         )
+      if (upload.alias !== undefined && upload.force !== true)
+        yield* checkAlias(upload.model, upload.alias, scanned.signature)
       const trial = yield* Effect.forkScoped(validator.judge(staged.file, scanned.signature))
       return { staged, scanned, trial } satisfies Candidate
     })
@@ -119,7 +141,7 @@ export class Uploads extends Context.Service<
         summary: scanned.summary,
         graph: JSON.stringify(scanned.graph),
         description: upload.description ?? "",
-        createdBy: upload.createdBy ?? null,
+        createdBy: upload.createdBy ?? (yield* Actor),
         createModel: upload.createModel ?? false,
         alias: upload.alias ?? null,
       })

@@ -176,6 +176,33 @@ export const modelTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
     }),
   )
 
+  it.effect("filters by a label, whatever characters it and others have", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const tag = uuid()
+      const insert = (labels: Record<string, string>) =>
+        Effect.map(store.insertModel({ name: freshName("label"), tags: [tag], labels }), (m) => m.name)
+      const plain = yield* insert({ team: "vision", "a:b": "c" })
+      const odd = yield* insert({ team: oddText, nul: "\0", "\0": "", half: "\ud83e" })
+      yield* insert({ vision: "team", teams: "vision", other: '"team":"vision"' })
+      const list = (label: string) =>
+        Effect.map(store.listModels({ label, tag }, { limit: 10 }), (models) =>
+          models.map(({ name }) => name),
+        )
+      assert.deepStrictEqual(yield* list("team:vision"), [plain])
+      assert.deepStrictEqual(yield* list("a:b:c"), [plain])
+      assert.deepStrictEqual(yield* list(`team:${oddText}`), [odd])
+      assert.deepStrictEqual(yield* list("nul:\0"), [odd])
+      for (const label of ["team:", ":vision", "team:vis", "eam:vision", "", "TEAM:vision"])
+        assert.deepStrictEqual(yield* list(label), [])
+      yield* store.updateModel(plain, { description: "its labels stay" })
+      assert.deepStrictEqual(yield* list("team:vision"), [plain])
+      yield* store.updateModel(plain, { labels: { team: "sound" } })
+      assert.deepStrictEqual(yield* list("team:vision"), [])
+      assert.deepStrictEqual(yield* list("team:sound"), [plain])
+    }),
+  )
+
   it.effect("an update changes the members it names, and updatedAt", () =>
     Effect.gen(function* () {
       const store = yield* RegistryStore

@@ -4,6 +4,7 @@ import type { Layer } from "effect"
 import type { RegistryStore } from "../registry/RegistryStore.ts"
 import { aliasTests } from "./RegistryStoreAliases.ts"
 import { modelTests } from "./RegistryStoreModels.ts"
+import { moveTests } from "./RegistryStoreMoves.ts"
 import { versionTests } from "./RegistryStoreVersions.ts"
 
 /**
@@ -17,5 +18,6 @@ export const suite = <E>(name: string, storeLayer: Layer.Layer<RegistryStore, E>
       modelTests(it)
       versionTests(it)
       aliasTests(it)
+      moveTests(it)
     },
   )

@@ -1,6 +1,6 @@
 /** `LoadedModels` on a runtime and routes that do what a test tells them. */
 import { assert } from "@effect/vitest"
-import { Effect, Exit, Layer, Scope } from "effect"
+import { Effect, Exit, Layer, Option, Scope } from "effect"
 import {
   ArtifactCorrupt,
   ArtifactError,
@@ -78,6 +78,8 @@ export const open = Effect.fnUntraced(function* ({
     models: () => [],
     readyVersions: () => undefined,
     refresh: () => Effect.void,
+    thenRefresh: (_model, change) => change,
+    outOfReachSince: Option.none,
     onChange: (listener) =>
       Effect.sync(() => {
         listeners.push(listener)

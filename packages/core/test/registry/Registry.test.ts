@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Result, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { AliasName, ModelName } from "../../src/model/Names.ts"
 import { VersionNumber } from "../../src/model/Version.ts"
+import { Aliases } from "../../src/registry/Aliases.ts"
 import { Registry } from "../../src/registry/Registry.ts"
+import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { RoutingTable } from "../../src/registry/RoutingTable.ts"
 import { digestOf, graph, World } from "../fakes.ts"
 import { model, production, push, refused } from "./uploading.ts"
@@ -26,6 +28,11 @@ const withVersions = <A, E, R>(
       }),
     )
   })
+
+const setAlias = (of: ModelName, alias: AliasName, version: VersionNumber) =>
+  Aliases.use((aliases) => aliases.move(of, alias, { version }))
+
+const removeAlias = Aliases.use((aliases) => aliases.remove(model, production))
 
 /** Which version a request goes to. */
 const routed = (version?: string) =>
@@ -79,7 +86,7 @@ it.effect("a model is routed to from when it is made until it is deleted", () =>
 it.effect("finds versions by number and by alias, and takes nothing else for one", () =>
   withVersions((registry) =>
     Effect.gen(function* () {
-      yield* registry.setAlias(model, canary, one)
+      yield* setAlias(model, canary, one)
       assert.strictEqual((yield* registry.version(model, "2")).version, two)
       assert.strictEqual((yield* registry.version(model, "canary")).version, one)
       for (const version of ["3", "0", "-1", "01", "1.0", "2147483648", "99999999999", "", "toString"])
@@ -100,7 +107,7 @@ it.effect("lists versions, newest first, and describes them", () =>
         )
       assert.deepStrictEqual(yield* numbers(), [2, 1])
       assert.deepStrictEqual(yield* numbers(two), [1])
-      yield* registry.setAlias(model, canary, one)
+      yield* setAlias(model, canary, one)
       assert.strictEqual((yield* registry.describeVersion(model, "canary", "old")).version, one)
       assert.strictEqual((yield* registry.version(model, "1")).description, "old")
     }),
@@ -119,8 +126,6 @@ it.effect("every operation on a model that does not exist says so", () =>
         registry.describeVersion(missing, "1", ""),
         registry.deleteVersion(missing, "1"),
         registry.artifact(missing, "1"),
-        registry.setAlias(missing, canary, one),
-        registry.deleteAlias(missing, canary),
       ])
         assert.strictEqual(
           (yield* Effect.flip<unknown, { readonly message: string }, never>(operation)).message,
@@ -131,18 +136,17 @@ it.effect("every operation on a model that does not exist says so", () =>
 )
 
 it.effect("an alias routes to its version as soon as it is set, moved or deleted", () =>
-  withVersions((registry) =>
+  withVersions(() =>
     Effect.gen(function* () {
       assert.strictEqual(yield* routed(), 2)
-      yield* registry.setAlias(model, production, one)
+      yield* setAlias(model, production, one)
       assert.strictEqual(yield* routed(), 1)
-      yield* registry.setAlias(model, production, two)
+      yield* setAlias(model, production, two)
       assert.strictEqual(yield* routed("production"), 2)
-      assert.isTrue(yield* registry.deleteAlias(model, production))
-      assert.isFalse(yield* registry.deleteAlias(model, production))
+      yield* removeAlias
       assert.strictEqual(yield* routed("production"), "VersionNotFound")
       assert.strictEqual(
-        (yield* refused(registry.setAlias(model, production, VersionNumber.make(3))))._tag,
+        (yield* refused(setAlias(model, production, VersionNumber.make(3))))._tag,
         "VersionNotFound",
       )
     }),
@@ -152,7 +156,7 @@ it.effect("an alias routes to its version as soon as it is set, moved or deleted
 it.effect("a version in use is not deleted; one that is deleted is not routed to", () =>
   withVersions((registry) =>
     Effect.gen(function* () {
-      yield* registry.setAlias(model, production, two)
+      yield* setAlias(model, production, two)
       for (const version of ["2", "production"])
         assert.strictEqual(
           (yield* refused(registry.deleteVersion(model, version))).message,
@@ -199,7 +203,7 @@ it.effect("a change is a change even if its route can't be read at once", () =>
   withVersions((registry, world) =>
     Effect.gen(function* () {
       world.outage.fail("findRoutes")
-      yield* registry.setAlias(model, production, one)
+      yield* setAlias(model, production, one)
       yield* registry.createModel({ name: missing })
       assert.strictEqual(yield* routed(), 2)
       world.outage.end()
@@ -210,14 +214,14 @@ it.effect("a change is a change even if its route can't be read at once", () =>
 )
 
 it.effect("a request that is interrupted after its change leaves the routes right", () =>
-  withVersions((registry, world) =>
+  withVersions((_registry, world) =>
     Effect.gen(function* () {
       const [reading, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
       world.outage.hold(
         "findRoutes",
         Effect.andThen(Deferred.succeed(reading, undefined), Deferred.await(gate)),
       )
-      const request = yield* Effect.forkChild(registry.setAlias(model, production, one))
+      const request = yield* Effect.forkChild(setAlias(model, production, one))
       yield* Deferred.await(reading)
       const interrupting = yield* Effect.forkChild(Fiber.interrupt(request))
       yield* Effect.yieldNow
@@ -234,9 +238,7 @@ it.effect("concurrent changes of one model end with routes that say what the sto
       yield* Effect.forEach(
         Array.from({ length: 40 }, (_, i) => i),
         (i) =>
-          i % 4 === 3
-            ? Effect.asVoid(registry.deleteAlias(model, production))
-            : registry.setAlias(model, production, i % 2 === 0 ? one : two),
+          i % 4 === 3 ? Effect.ignore(removeAlias) : setAlias(model, production, i % 2 === 0 ? one : two),
         { concurrency: "unbounded", discard: true },
       )
       const { aliases } = yield* registry.model(model)
@@ -261,7 +263,7 @@ describe("the graph of a version", () => {
   it.effect("is what the scanner drew, by number or alias, with the digest of the file", () =>
     withVersions((registry) =>
       Effect.gen(function* () {
-        yield* registry.setAlias(model, canary, two)
+        yield* setAlias(model, canary, two)
         for (const ref of ["2", "canary"]) {
           const { digest, json } = yield* registry.graph(model, ref)
           assert.strictEqual(digest, digestOf("model two"))
@@ -274,8 +276,12 @@ describe("the graph of a version", () => {
   )
 
   it.effect("is missing where an older release stored the version, and the refusal says what to do", () =>
-    withVersions((_, { directory, store }) =>
-      new World(directory, { ...store, findGraph: () => Effect.succeedNone }, {}).open(
+    withVersions((_, { directory, store, stored }) =>
+      new World(
+        directory,
+        Context.add(stored, RegistryStore, { ...store, findGraph: () => Effect.succeedNone }),
+        {},
+      ).open(
         Effect.gen(function* () {
           const { json } = yield* Registry.use((registry) => registry.graph(model, "1"))
           const reason = yield* refused(json)

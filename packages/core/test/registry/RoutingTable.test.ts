@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Option, Result } from "effect"
+import { DateTime, Deferred, Effect, Fiber, Layer, Option, Queue, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { RegistryChanges, type RegistrySignal } from "../../src/events/RegistryChanges.ts"
 import { AliasName, ModelName } from "../../src/model/Names.ts"
 import type { VersionNumber, VersionState } from "../../src/model/Version.ts"
 import { RegistryStore, Routes } from "../../src/registry/RegistryStore.ts"
@@ -35,30 +36,53 @@ const routes = (model: ModelName, { versions, aliases = {}, reason }: Draft) =>
       .reverse(),
   })
 
+/** Everything that can go on without time passing has gone on. */
+const settled = TestClock.adjust(0)
+
 /** A table on routes that a test changes. */
-const open = Effect.fnUntraced(function* (...drafts: ReadonlyArray<[ModelName, Draft]>) {
+const open = (...drafts: ReadonlyArray<[ModelName, Draft]>) => openAfter("Connected", ...drafts)
+
+const openAfter = Effect.fnUntraced(function* (
+  firstSignal: "Connected" | "Disconnected",
+  ...drafts: ReadonlyArray<[ModelName, Draft]>
+) {
   const outage = new Outage()
   const stored = new Map<ModelName, Routes>(drafts.map(([model, draft]) => [model, routes(model, draft)]))
-  const reads = { find: (model: ModelName) => Effect.succeed(Option.fromUndefinedOr(stored.get(model))) }
+  const reads = {
+    all: 0,
+    find: (model: ModelName) => Effect.succeed(Option.fromUndefinedOr(stored.get(model))),
+  }
+  const signals = yield* Queue.unbounded<RegistrySignal>()
+  Queue.offerUnsafe(signals, { _tag: firstSignal })
   const layerStore = Layer.mock(RegistryStore, {
-    listRoutes: Effect.sync(() => [...stored.values()]),
+    listRoutes: outage.over(
+      "listRoutes",
+      Effect.sync(() => {
+        reads.all++
+        return [...stored.values()]
+      }),
+    ),
     findRoutes: (model) =>
       outage.over(
         "findRoutes",
         Effect.suspend(() => reads.find(model)),
       ),
   })
+  const layerChanges = Layer.succeed(RegistryChanges, { signals: Stream.fromQueue(signals) })
   const table = yield* Effect.provideContext(
     RoutingTable,
-    yield* Layer.build(Layer.fresh(RoutingTable.layer).pipe(Layer.provide(layerStore))),
+    yield* Layer.build(Layer.fresh(RoutingTable.layer).pipe(Layer.provide([layerStore, layerChanges]))),
   )
+  /** Sends a signal, and waits until the table has followed all. */
+  const hear = (signal: RegistrySignal) => Effect.andThen(Queue.offer(signals, signal), settled)
+
   const resolve = (model: string, version?: string) =>
     Result.match(table.resolve(model, version), {
       onFailure: ({ message }) => message,
       onSuccess: (route) => Number(route.version),
     })
   const change = (model: ModelName, draft: Draft) => stored.set(model, routes(model, draft))
-  return { outage, stored, reads, table, resolve, change }
+  return { outage, stored, reads, table, resolve, change, hear }
 })
 
 it.effect("a route names the version, its bytes and its signature", () =>
@@ -211,5 +235,149 @@ it.effect("a read that fails leaves the old routes, and is repeated until it wor
     assert.strictEqual(resolve("digits"), 1)
     yield* TestClock.adjust("1 second")
     assert.strictEqual(resolve("digits"), 2)
+  }),
+)
+
+it.effect("what others changed is read when it is heard of, and only that", () =>
+  Effect.gen(function* () {
+    const { hear, resolve, change, stored, reads, table } = yield* open(
+      [digits, { versions: { 1: "ready" } }],
+      [letters, { versions: { 1: "ready" } }],
+    )
+    const heard: Array<number> = []
+    yield* table.onChange((routed) => heard.push(routed.routes.size))
+    change(digits, { versions: { 1: "ready", 2: "ready" } })
+    change(letters, { versions: { 1: "ready", 2: "ready" } })
+    yield* hear({ _tag: "Changed", models: [digits] })
+    assert.deepStrictEqual([resolve("digits"), resolve("letters")], [2, 1])
+    stored.delete(letters)
+    yield* hear({ _tag: "Changed", models: [letters, ModelName.make("gone")] })
+    assert.strictEqual(resolve("letters"), 'There is no model "letters"')
+    assert.deepStrictEqual([reads.all, heard], [1, [2, 3, 2]])
+  }),
+)
+
+it.effect("of many models at once all are read in one go", () =>
+  Effect.gen(function* () {
+    const { hear, change, resolve, reads } = yield* open()
+    const names = Array.from({ length: 21 }, (_, index) => ModelName.make(`model-${index}`))
+    for (const name of names) change(name, { versions: { 3: "ready" } })
+    reads.find = () => Effect.die("not one by one")
+    yield* hear({ _tag: "Changed", models: names })
+    for (const name of names) assert.strictEqual(resolve(name), 3)
+    assert.strictEqual(reads.all, 2)
+  }),
+)
+
+it.effect("whenever it is connected again everything is read, and what is gone is forgotten", () =>
+  Effect.gen(function* () {
+    const { hear, resolve, change, stored, table } = yield* open([digits, { versions: { 1: "ready" } }])
+    const heard: Array<ReadonlyArray<string>> = []
+    yield* table.onChange(({ routes }) => heard.push([...routes.values()].map(({ model }) => model)))
+    yield* hear({ _tag: "Disconnected" })
+    stored.delete(digits)
+    change(letters, { versions: { 1: "ready" } })
+    assert.strictEqual(resolve("digits"), 1)
+    yield* hear({ _tag: "Connected" })
+    assert.deepStrictEqual(table.models(), [letters])
+    assert.deepStrictEqual(heard, [["digits"], ["letters"]])
+  }),
+)
+
+it.effect("everything is read every 30 seconds, whatever is heard", () =>
+  Effect.gen(function* () {
+    const { resolve, change, outage } = yield* open([digits, { versions: { 1: "ready" } }])
+    change(digits, { versions: { 1: "ready", 2: "ready" } })
+    outage.fail("listRoutes", 1)
+    yield* TestClock.adjust("30 seconds")
+    assert.strictEqual(resolve("digits"), 1)
+    yield* TestClock.adjust("29 seconds")
+    assert.strictEqual(resolve("digits"), 1)
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual(resolve("digits"), 2)
+  }),
+)
+
+it.effect("says since when the registry is out of reach, until everything was read again", () =>
+  Effect.gen(function* () {
+    const { hear, table, outage, resolve } = yield* open([digits, { versions: { 1: "ready" } }])
+    const since = () => Option.getOrUndefined(Option.map(table.outOfReachSince(), DateTime.toEpochMillis))
+    yield* TestClock.adjust("5 seconds")
+    assert.isUndefined(since())
+    yield* hear({ _tag: "Disconnected" })
+    assert.strictEqual(since(), 5000)
+    outage.fail("listRoutes")
+    // The timer's read fails, and a connection that does not last.
+    yield* TestClock.adjust("30 seconds")
+    yield* hear({ _tag: "Connected" })
+    yield* hear({ _tag: "Disconnected" })
+    assert.strictEqual(since(), 5000)
+    assert.strictEqual(resolve("digits"), 1)
+    outage.end()
+    yield* hear({ _tag: "Connected" })
+    assert.isUndefined(since())
+  }),
+)
+
+it.effect("a read that fails is out of reach, too, until one works", () =>
+  Effect.gen(function* () {
+    const { table, outage } = yield* open([digits, { versions: { 1: "ready" } }])
+    yield* TestClock.adjust("2 seconds")
+    outage.fail("findRoutes", 1)
+    yield* Effect.exit(table.refresh(digits))
+    assert.deepStrictEqual(Option.map(table.outOfReachSince(), DateTime.toEpochMillis), Option.some(2000))
+    yield* TestClock.adjust("1 second")
+    assert.isTrue(Option.isNone(table.outOfReachSince()))
+  }),
+)
+
+it.effect("opens with what can be read when changes can't be heard of, and reads again once they can", () =>
+  Effect.gen(function* () {
+    const { hear, resolve, change, reads } = yield* openAfter("Disconnected", [
+      digits,
+      { versions: { 1: "ready" } },
+    ])
+    assert.strictEqual(resolve("digits"), 1)
+    change(digits, { versions: { 1: "ready", 2: "ready" } })
+    yield* hear({ _tag: "Connected" })
+    assert.strictEqual(resolve("digits"), 2)
+    assert.strictEqual(reads.all, 2)
+  }),
+)
+
+it.effect("does not open on routes that can't be read", () =>
+  Effect.gen(function* () {
+    const layerStore = Layer.mock(RegistryStore, { listRoutes: Effect.fail(storeDown) })
+    for (const _tag of ["Connected", "Disconnected"] as const) {
+      const layerChanges = Layer.succeed(RegistryChanges, {
+        signals: Stream.concat(Stream.succeed({ _tag }), Stream.never),
+      })
+      const table = Layer.fresh(RoutingTable.layer).pipe(Layer.provide([layerStore, layerChanges]))
+      assert.strictEqual(yield* Effect.flip(Layer.build(table)), storeDown)
+    }
+  }),
+)
+
+it.effect("what is read again and is the same stays the object it was, and is no change", () =>
+  Effect.gen(function* () {
+    const { hear, table, change } = yield* open(
+      [digits, { versions: { 1: "ready" }, aliases: { production: 1 } }],
+      [letters, { versions: { 1: "ready" } }],
+    )
+    let heard = 0
+    yield* table.onChange(() => heard++)
+    const route = Result.getOrThrow(table.resolve("digits"))
+    for (const model of [digits, letters]) {
+      const aliases = model === digits ? { production: 1 } : {}
+      change(model, { versions: { 1: "ready" }, aliases })
+    }
+    yield* hear({ _tag: "Changed", models: [digits] })
+    yield* hear({ _tag: "Connected" })
+    assert.strictEqual(Result.getOrThrow(table.resolve("digits")), route)
+    assert.strictEqual(heard, 1)
+    change(letters, { versions: { 1: "ready" }, aliases: { production: 1 } })
+    yield* hear({ _tag: "Connected" })
+    assert.strictEqual(Result.getOrThrow(table.resolve("digits")), route)
+    assert.strictEqual(heard, 2)
   }),
 )

@@ -6,7 +6,6 @@ import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
 import { AliasName, ModelName } from "../../src/model/Names.ts"
 import type { VersionNumber } from "../../src/model/Version.ts"
 import { Registry } from "../../src/registry/Registry.ts"
-import { RegistryStore } from "../../src/registry/RegistryStore.ts"
 import { RoutingTable } from "../../src/registry/RoutingTable.ts"
 import { Validator } from "../../src/registry/Validator.ts"
 import { digestOf, loadFailed, runnerUnavailable, signature, streamOf, summary, World } from "../fakes.ts"
@@ -170,7 +169,7 @@ it.effect("waits for the artifacts, too", () =>
     })
     const validator = Validator.layer.pipe(
       Layer.provideMerge(RoutingTable.layer),
-      Layer.provide([Layer.succeed(RegistryStore, world.store), layerArtifacts, world.runtime.layer]),
+      Layer.provide([Layer.succeedContext(world.stored), layerArtifacts, world.runtime.layer]),
     )
     yield* Effect.gen(function* () {
       const resuming = yield* Effect.forkChild(Validator.use(({ resume }) => resume))

@@ -1,7 +1,7 @@
-/** Handlers of models and aliases: translate, nothing else. */
-import { AliasNotFoundProblem, ForgeApi } from "@modelforge/api"
-import { AliasName, type Model, ModelName, Registry } from "@modelforge/core"
-import { Effect, Option } from "effect"
+/** Handlers of models: translate, nothing else. */
+import { ForgeApi } from "@modelforge/api"
+import { type Model, ModelName, Registry } from "@modelforge/core"
+import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { pageOf, windowOf } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
@@ -17,9 +17,12 @@ export const layerModels = HttpApiBuilder.group(
       create: ({ payload }) =>
         registry.createModel(payload).pipe(Effect.map(resource), answering("ModelExists")),
       list: Effect.fnUntraced(function* ({ query }) {
-        const { search, tag, state } = query
+        const { search, tag, label, state } = query
         const window = yield* windowOf(query, ModelName.makeOption)
-        const models = yield* registry.models({ search, tag, state }, { ...window, limit: window.limit + 1 })
+        const models = yield* registry.models(
+          { search, tag, label, state },
+          { ...window, limit: window.limit + 1 },
+        )
         return pageOf(models.map(resource), window.limit, ({ name }) => name)
       }, answering()),
       get: ({ params }) =>
@@ -48,24 +51,6 @@ export const layerModels = HttpApiBuilder.group(
           Effect.map(({ config }) => config),
           answering("ModelNotFound"),
         ),
-      setAlias: Effect.fnUntraced(
-        function* ({ params: { model, alias }, payload: { version } }) {
-          yield* registry.setAlias(yield* modelName(model), alias, version)
-          return { alias, version }
-        },
-        answering("ModelNotFound", "VersionNotFound", "VersionConflict"),
-      ),
-      removeAlias: Effect.fnUntraced(function* ({ params: { model, alias } }) {
-        const name = yield* modelName(model)
-        const known = AliasName.makeOption(alias)
-        const existed = Option.isSome(known) && (yield* registry.deleteAlias(name, known.value))
-        if (!existed)
-          return yield* new AliasNotFoundProblem({
-            model,
-            alias,
-            detail: `Model "${model}" has no alias "${alias}"`,
-          })
-      }, answering("ModelNotFound")),
     })
   }),
 )

@@ -82,6 +82,7 @@ export const layerVersions = HttpApiBuilder.group(
               expectedDigest,
               createModel: query.create === "true",
               alias: query.alias,
+              force: query.force === "true",
               description: query.description,
             })
             return resource(version)
@@ -91,6 +92,7 @@ export const layerVersions = HttpApiBuilder.group(
           answering(
             "ModelNotFound",
             "DuplicateVersion",
+            "IncompatibleSignature",
             "DigestMismatch",
             "ArtifactTooLarge",
             "UnusableModel",
@@ -104,6 +106,7 @@ export const layerVersions = HttpApiBuilder.group(
           const versions = yield* registry.versions(yield* modelName(params.model), {
             ...window,
             limit: window.limit + 1,
+            state: query.state,
           })
           return pageOf(versions.map(resource), window.limit, ({ version }) => version)
         }, answering("ModelNotFound")),
@@ -121,6 +124,18 @@ export const layerVersions = HttpApiBuilder.group(
           ),
         load: change(loaded.load),
         unload: change(loaded.unload),
+        archive: ({ params }) =>
+          modelName(params.model).pipe(
+            Effect.flatMap((model) => registry.archiveVersion(model, params.version)),
+            Effect.map(resource),
+            answering("ModelNotFound", "VersionNotFound", "VersionConflict"),
+          ),
+        restore: ({ params }) =>
+          modelName(params.model).pipe(
+            Effect.flatMap((model) => registry.restoreVersion(model, params.version)),
+            Effect.map(resource),
+            answering("ModelNotFound", "VersionNotFound", "VersionConflict"),
+          ),
         remove: ({ params }) =>
           modelName(params.model).pipe(
             Effect.flatMap((model) => registry.deleteVersion(model, params.version)),

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
-import { type Answer, json, type Mount, mountWeb, onnx, upload, withModel } from "../Mount.ts"
+import { Effect } from "effect"
+import { type Answer, json, type Mount, mountWeb, withModel } from "../Mount.ts"
 import { body, isProblem } from "./problems.ts"
 
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/
@@ -182,6 +182,26 @@ describe("listing", () => {
     }),
   )
 
+  it.effect("filters by a label, key and value together", () =>
+    Effect.gen(function* () {
+      const { call } = yield* mountWeb()
+      for (const [name, labels] of [
+        ["a", { team: "vision", stage: "new" }],
+        ["b", { team: "vision:2" }],
+        ["c", { vision: "team" }],
+      ] as const)
+        yield* call("/v1/models", json({ name, labels }))
+      const list = (query: string) => Effect.map(call(`/v1/models?${query}`), names)
+      assert.deepStrictEqual(yield* list("label=team:vision"), ["a"])
+      assert.deepStrictEqual(yield* list("label=team:vision:2"), ["b"])
+      assert.deepStrictEqual(yield* list("label=team:"), [])
+      assert.deepStrictEqual(yield* list("label=stage:new&search=b"), [])
+      isProblem(yield* call("/v1/models?label=team"), 400, "bad-request", {
+        detail: "query.label: a label to search for is written key:value",
+      })
+    }),
+  )
+
   it.effect("refuses limits, states and cursors that are none", () =>
     Effect.gen(function* () {
       const { call } = yield* mountWeb()
@@ -248,95 +268,6 @@ describe("one model", () => {
       }
       for (const name of ["%zz", "a".repeat(5000)])
         isProblem(yield* call(`/v1/models/${name}`), 404, "not-found")
-    }),
-  )
-})
-
-describe("aliases", () => {
-  const alias = (version: unknown) => json({ version }, "PUT")
-
-  it.effect("are set, moved and deleted", () =>
-    Effect.gen(function* () {
-      const mount = yield* mountWeb()
-      yield* withModel(mount, "digits", ["floats", "floats"])
-      const aliases = Effect.map(mount.call("/v1/models/digits"), (found) => body(found)["aliases"])
-      const set = yield* mount.call("/v1/models/digits/aliases/production", alias(1))
-      assert.strictEqual(set.status, 200)
-      assert.deepStrictEqual(set.json, { alias: "production", version: 1 })
-      assert.deepStrictEqual(yield* aliases, { production: 1 })
-      yield* mount.call("/v1/models/digits/aliases/production", alias(2))
-      yield* mount.call("/v1/models/digits/aliases/canary", alias(2))
-      assert.deepStrictEqual(yield* aliases, { canary: 2, production: 2 })
-      const removed = yield* mount.call("/v1/models/digits/aliases/canary", { method: "DELETE" })
-      assert.strictEqual(removed.status, 204)
-      assert.deepStrictEqual(yield* aliases, { production: 2 })
-    }),
-  )
-
-  it.effect("route requests as soon as they are set", () =>
-    Effect.gen(function* () {
-      const mount = yield* mountWeb()
-      yield* withModel(mount, "digits", ["floats", "floats"])
-      const predict = Effect.map(
-        mount.call("/v1/models/digits/predict", json({ inputs: { x: [[1, 2]] } })),
-        (answer) => body(answer)["version"],
-      )
-      assert.strictEqual(yield* predict, 2)
-      yield* mount.call("/v1/models/digits/aliases/production", alias(1))
-      assert.strictEqual(yield* predict, 1)
-      yield* mount.call("/v1/models/digits/aliases/production", { method: "DELETE" })
-      assert.strictEqual(yield* predict, 2)
-    }),
-  )
-
-  it.effect("refuse unknown models, versions and aliases with 404", () =>
-    Effect.gen(function* () {
-      const mount = yield* mountWeb()
-      yield* withModel(mount, "digits")
-      isProblem(yield* mount.call("/v1/models/nope/aliases/a", alias(1)), 404, "model-not-found")
-      isProblem(yield* mount.call("/v1/models/NO/aliases/a", alias(1)), 404, "model-not-found")
-      isProblem(yield* mount.call("/v1/models/digits/aliases/a", alias(9)), 404, "version-not-found", {
-        model: "digits",
-        version: "9",
-      })
-      const remove = { method: "DELETE" }
-      isProblem(yield* mount.call("/v1/models/nope/aliases/a", remove), 404, "model-not-found")
-      for (const name of ["a", "UPPER", "1"])
-        isProblem(yield* mount.call(`/v1/models/digits/aliases/${name}`, remove), 404, "alias-not-found", {
-          model: "digits",
-          alias: name,
-          detail: `Model "digits" has no alias "${name}"`,
-        })
-    }),
-  )
-
-  it.effect("refuse names that could be numbers, and versions that are none", () =>
-    Effect.gen(function* () {
-      const mount = yield* mountWeb()
-      yield* withModel(mount, "digits")
-      for (const name of ["1", "UPPER", "-a", "a.b", "a".repeat(64)])
-        isProblem(yield* mount.call(`/v1/models/digits/aliases/${name}`, alias(1)), 400, "bad-request", {
-          detail: /^params\.alias: an alias is/,
-        })
-      for (const version of [0, -1, 1.5, "1", null, 2 ** 31])
-        isProblem(yield* mount.call("/v1/models/digits/aliases/a", alias(version)), 422, "invalid-request", {
-          detail: /^version: /,
-        })
-      isProblem(yield* mount.call("/v1/models/digits/aliases/a", json({}, "PUT")), 422, "invalid-request")
-    }),
-  )
-
-  it.effect("point only at versions that are ready", () =>
-    Effect.gen(function* () {
-      const mount = yield* mountWeb({ validationPatience: Duration.zero })
-      mount.forge.trial = Effect.never
-      const made = yield* mount.call("/v1/models/digits/versions?create=true", upload(onnx()))
-      assert.strictEqual(body(made)["state"], "validating")
-      isProblem(yield* mount.call("/v1/models/digits/aliases/a", alias(1)), 409, "version-conflict", {
-        model: "digits",
-        version: 1,
-        detail: /can only point at a version that is ready/,
-      })
     }),
   )
 })

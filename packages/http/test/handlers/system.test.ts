@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import { ModelName, RoutingTable } from "@modelforge/core"
 import { Effect } from "effect"
 import { ServerReadiness } from "../../src/ServerReadiness.ts"
 import { mountWeb } from "../Mount.ts"
+import { body } from "./problems.ts"
 
 describe("health", () => {
   it.effect("is up whatever the state", () =>
@@ -33,6 +35,28 @@ describe("health", () => {
         assert.deepStrictEqual([v2.status, v2.json], [status, { ready }])
         assert.strictEqual(v2.headers.get("content-type"), "application/json")
       }
+    }),
+  )
+})
+
+describe("the registry out of reach", () => {
+  it.effect("is said with the time since when, while the server stays ready", () =>
+    Effect.gen(function* () {
+      const { call, context, forge } = yield* mountWeb()
+      yield* (yield* ServerReadiness.pipe(Effect.provide(context))).ready
+      const routing = yield* RoutingTable.pipe(Effect.provide(context))
+      const refresh = Effect.exit(routing.refresh(ModelName.make("digits")))
+      forge.store = "down"
+      yield* refresh
+      const answer = yield* call("/readyz")
+      assert.strictEqual(answer.status, 200)
+      const { registryOutOfReachSince: since, ...rest } = body(answer)
+      assert.deepStrictEqual(rest, { ready: true, state: "ready", waitingFor: [] })
+      assert.match(String(since), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+      assert.strictEqual((yield* call("/v2/health/ready")).status, 200)
+      forge.store = "up"
+      yield* refresh
+      assert.deepStrictEqual(body(yield* call("/readyz")), rest)
     }),
   )
 })

@@ -1,10 +1,13 @@
 import { existsSync, readFileSync } from "node:fs"
 import { assert, it } from "@effect/vitest"
 import { exampleModels, wineInputs } from "@modelforge/example-models"
-import { Effect } from "effect"
+import { layerClient } from "@modelforge/postgres"
+import { Duration, Effect, Fiber, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import * as onnx from "../../../onnx/test/onnxFile.ts"
 import { open, temporaryFolder } from "../../../postgres/test/embedded/harness.ts"
 import { startServer } from "./command.ts"
-import { get, predict, type Target, upload } from "./http.ts"
+import { get, predict, send, type Target, upload } from "./http.ts"
 import { startRelay } from "./relay.ts"
 
 const fileOf = (name: string) => readFileSync(exampleModels.find((model) => model.name === name)?.file ?? "")
@@ -20,8 +23,53 @@ const sharedDatabase = Effect.gen(function* () {
     DATABASE_URL: `postgres://postgres:${secret}@127.0.0.1:${relay.port}/postgres`,
     MODELFORGE_ARTIFACTS_URL: `file:${folder}/artifacts`,
   }
-  return { relay, start: startServer({ environment }) }
+  /** Runs one statement as the owner of the database. */
+  const administer = (statement: string) =>
+    SqlClient.SqlClient.use((sql) => sql.unsafe(statement)).pipe(
+      Effect.provide(layerClient({ socketPath }), { local: true }),
+    )
+  return { relay, administer, start: startServer({ environment }) }
 })
+
+/** The same model in other bytes: a field that no reader knows is appended. */
+const variant = (name: string, salt: string) => onnx.concat(fileOf(name), onnx.bytes(6, salt))
+
+/** Which version answers for `version`, or for nothing said; the status when none does. */
+const versionOf = (target: Target, model: string, version?: number | string) =>
+  Effect.map(
+    send(target, "POST", `/v1/models/${model}/predict`, { json: { inputs: wineInputs, version } }),
+    ({ status, headers }) => (status === 200 ? Number(headers["modelforge-model-version"]) : status),
+  )
+
+/** The numbers that a server routes to, by heart; the status when it knows no such model. Loads nothing. */
+const routedBy = (target: Target) =>
+  Effect.map(get(target, "/v2/models/wine"), ({ status, json }) =>
+    status === 200 && typeof json === "object" && json !== null && "versions" in json
+      ? String(json.versions)
+      : String(status),
+  )
+
+/** Has both servers load the versions, so that a first prediction does not pass for a late change. */
+const warm = (servers: ReadonlyArray<{ readonly target: Target }>, versions: ReadonlyArray<number>) =>
+  Effect.forEach(servers, ({ target }) =>
+    Effect.forEach(versions, (version) =>
+      Effect.repeat(versionOf(target, "wine", version), { until: (answer) => answer === version }),
+    ),
+  )
+
+const production = "/v1/models/wine/aliases/production"
+const moveTo = (target: Target, version: number) => send(target, "PUT", production, { json: { version } })
+const rollback = (target: Target) => send(target, "POST", `${production}/rollback`)
+
+/** Asks until the answer is the wanted one, and gives the milliseconds it took; within a second, or the test fails. */
+const within = <A>(wanted: A, ask: Effect.Effect<A, unknown>) =>
+  Effect.timed(Effect.repeat(Effect.orDie(ask), { until: (answer) => answer === wanted })).pipe(
+    Effect.timeoutOrElse({
+      duration: "1 second",
+      orElse: () => Effect.die(new Error(`not ${wanted} within a second`)),
+    }),
+    Effect.map(([took]) => Duration.toMillis(took)),
+  )
 
 const labelOf = (target: Target, model: string) =>
   Effect.map(predict(target, model, wineInputs), ({ outputs }) => outputs["label"])
@@ -72,4 +120,95 @@ it.live(
       yield* server.signal("SIGINT")
       assert.strictEqual(yield* server.exit, 0)
     }),
+)
+
+it.live("what is changed on one server is served by the other within a second", () =>
+  Effect.gen(function* () {
+    const { start, administer } = yield* sharedDatabase
+    const [one, two] = yield* Effect.all([start, start], { concurrency: 2 })
+    yield* upload(one.target, "wine", fileOf("wine"))
+    yield* within("1", routedBy(two.target))
+    yield* upload(two.target, "wine", variant("wine", "second"))
+    yield* within("1,2", routedBy(one.target))
+    yield* warm([one, two], [1, 2])
+    yield* moveTo(one.target, 1)
+    yield* within(1, versionOf(two.target, "wine"))
+    yield* moveTo(two.target, 2)
+    yield* within(2, versionOf(one.target, "wine", "production"))
+    yield* rollback(one.target)
+    yield* within(1, versionOf(two.target, "wine", "production"))
+    yield* send(one.target, "POST", "/v1/models/wine/versions/2/archive")
+    yield* within("1", routedBy(two.target))
+    assert.strictEqual(yield* versionOf(two.target, "wine", 2), 503)
+    yield* send(two.target, "POST", "/v1/models/wine/versions/2/restore")
+    yield* within("1,2", routedBy(one.target))
+    yield* warm([one, two], [1, 2])
+    // The connections of both are cut, and a change comes before they are made again.
+    yield* administer(`
+      SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+      WHERE application_name = 'modelforge' AND pid <> pg_backend_pid()
+    `)
+    yield* Effect.repeat(moveTo(one.target, 2), { until: ({ status }) => status === 200, times: 20 })
+    yield* within(2, versionOf(two.target, "wine"))
+    yield* send(one.target, "DELETE", "/v1/models/wine")
+    yield* within("404", routedBy(two.target))
+  }),
+)
+
+const Readiness = Schema.Struct({
+  ready: Schema.Boolean,
+  registryOutOfReachSince: Schema.optionalKey(Schema.DateTimeUtcFromString),
+})
+
+it.live("a server without its database stays ready, says since when, and catches up when it is back", () =>
+  Effect.gen(function* () {
+    const { relay, start } = yield* sharedDatabase
+    const server = yield* start
+    yield* upload(server.target, "wine", fileOf("wine"))
+    const readiness = Effect.flatMap(get(server.target, "/readyz"), ({ status, json }) => {
+      assert.strictEqual(status, 200)
+      return Schema.decodeUnknownEffect(Readiness)(json)
+    })
+    const outOfReach = Effect.map(readiness, (it) => it.registryOutOfReachSince !== undefined)
+    assert.deepStrictEqual(yield* readiness, { ready: true })
+    yield* relay.cut
+    yield* within(true, outOfReach)
+    const { registryOutOfReachSince: since } = yield* readiness
+    assert.strictEqual(yield* versionOf(server.target, "wine"), 1)
+    yield* Effect.exit(moveTo(server.target, 1))
+    assert.deepStrictEqual((yield* readiness).registryOutOfReachSince, since)
+    yield* relay.restore
+    // Attempts to listen are up to five seconds apart.
+    yield* Effect.repeat(outOfReach, { until: (out) => !out }).pipe(Effect.timeout("10 seconds"))
+    assert.strictEqual((yield* moveTo(server.target, 1)).status, 200)
+  }),
+)
+
+it.live("moves and rollbacks on one server lose no request on either", () =>
+  Effect.gen(function* () {
+    const { start } = yield* sharedDatabase
+    const [one, two] = yield* Effect.all([start, start], { concurrency: 2 })
+    for (const salt of ["1", "2", "3"])
+      assert.strictEqual((yield* upload(one.target, "wine", variant("wine", salt))).status, 201)
+    yield* moveTo(one.target, 1)
+    yield* warm([one, two], [1, 2, 3])
+    const answers = new Map<number, number>()
+    const traffic = yield* Effect.forEach([one, one, two, two], ({ target }) =>
+      versionOf(target, "wine", "production").pipe(
+        Effect.map((answer) => answers.set(answer, (answers.get(answer) ?? 0) + 1)),
+        Effect.forever,
+        Effect.forkChild,
+      ),
+    )
+    yield* within(1, versionOf(two.target, "wine", "production"))
+    answers.clear()
+    for (let round = 0; round < 10; round++) {
+      for (const version of [2, 3]) assert.strictEqual((yield* moveTo(one.target, version)).status, 200)
+      for (const _twice of [1, 2]) assert.strictEqual((yield* rollback(two.target)).status, 200)
+    }
+    yield* Effect.forEach(traffic, (fiber) => Fiber.interrupt(fiber))
+    const seen = [...answers.keys()].sort((a, b) => a - b)
+    assert.deepStrictEqual(seen, [1, 2, 3])
+    assert.isAbove(answers.get(1) ?? 0, 10)
+  }),
 )

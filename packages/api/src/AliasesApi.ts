@@ -1,0 +1,72 @@
+/** Aliases: names that point at versions, with their histories. */
+import { Alias, AliasMove, AliasName, MoveReason, VersionNumber } from "@modelforge/core/model"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
+import { Page, pageQuery } from "./Page.ts"
+import {
+  AliasConflictProblem,
+  AliasNotFoundProblem,
+  IncompatibleSignatureProblem,
+  ModelNotFoundProblem,
+  UnavailableProblem,
+  VersionConflictProblem,
+  VersionNotFoundProblem,
+} from "./Problems.ts"
+
+const params = { model: Schema.String, alias: Schema.String }
+const Reason = Schema.optionalKey(MoveReason)
+
+export class AliasesApi extends HttpApiGroup.make("aliases")
+  .add(
+    HttpApiEndpoint.put("move", "/:alias", {
+      params: { ...params, alias: AliasName },
+      query: {
+        /** Moves the alias even if its callers may fail with the version's signature. */
+        force: Schema.optionalKey(Schema.Literals(["true", "false"])),
+      },
+      payload: Schema.Struct({ version: VersionNumber, reason: Reason }),
+      success: Alias,
+      error: [
+        ModelNotFoundProblem,
+        VersionNotFoundProblem,
+        VersionConflictProblem,
+        AliasConflictProblem,
+        IncompatibleSignatureProblem,
+        UnavailableProblem,
+      ],
+    })
+      .annotate(OpenApi.Summary, "Point an alias at a version")
+      .annotate(
+        OpenApi.Description,
+        "Every request to the alias goes to that version from then on. A version with which callers of the present " +
+          "one may fail is refused with the differences, unless `force=true`.",
+      ),
+    HttpApiEndpoint.delete("remove", "/:alias", {
+      params,
+      success: HttpApiSchema.NoContent,
+      error: [ModelNotFoundProblem, AliasNotFoundProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "Delete an alias"),
+    HttpApiEndpoint.get("history", "/:alias/history", {
+      params,
+      query: pageQuery,
+      success: Page(AliasMove),
+      error: [ModelNotFoundProblem, AliasNotFoundProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "List the moves of an alias, newest first"),
+    HttpApiEndpoint.post("rollback", "/:alias/rollback", {
+      params,
+      payload: [Schema.Null, Schema.Struct({ reason: Reason })],
+      success: Alias,
+      error: [ModelNotFoundProblem, AliasNotFoundProblem, AliasConflictProblem, UnavailableProblem],
+    })
+      .annotate(OpenApi.Summary, "Point an alias at the version before")
+      .annotate(
+        OpenApi.Description,
+        "Versions that are gone or not ready are passed over. A second rollback goes further back. The body may be " +
+          "left out.",
+      ),
+  )
+  .prefix("/v1/models/:model/aliases")
+  .annotateMerge(OpenApi.annotations({ title: "Aliases" })) {}

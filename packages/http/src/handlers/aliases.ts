@@ -1,0 +1,61 @@
+/** Handlers of aliases: translate, nothing else. */
+import { ForgeApi } from "@modelforge/api"
+import { Aliases, AliasName, AliasNotFound, RegistryError } from "@modelforge/core"
+import { Effect, Option } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { pageOf, windowOf } from "./cursor.ts"
+import { answering, modelName } from "./failures.ts"
+
+const moveKey = (key: string) =>
+  /^[1-9]\d{0,8}$/.test(key) ? Option.some(Number(key)) : Option.none<number>()
+
+/** The names in a path. What can't be a name is no alias's. */
+const named = Effect.fnUntraced(function* (params: { readonly model: string; readonly alias: string }) {
+  const model = yield* modelName(params.model)
+  const alias = AliasName.makeOption(params.alias)
+  return Option.isSome(alias)
+    ? ([model, alias.value] as const)
+    : yield* new RegistryError({ reason: new AliasNotFound({ model, alias: params.alias }) })
+})
+
+export const layerAliases = HttpApiBuilder.group(
+  ForgeApi,
+  "aliases",
+  Effect.fnUntraced(function* (handlers) {
+    const aliases = yield* Aliases
+    return handlers.handleAll({
+      move: ({ params, query, payload }) =>
+        modelName(params.model).pipe(
+          Effect.flatMap((model) =>
+            aliases.move(model, params.alias, { ...payload, force: query.force === "true" }),
+          ),
+          answering(
+            "ModelNotFound",
+            "VersionNotFound",
+            "VersionConflict",
+            "AliasMoved",
+            "IncompatibleSignature",
+          ),
+        ),
+      remove: ({ params }) =>
+        named(params).pipe(
+          Effect.flatMap(([model, alias]) => aliases.remove(model, alias)),
+          answering("ModelNotFound", "AliasNotFound"),
+        ),
+      history: Effect.fnUntraced(
+        function* ({ params, query }) {
+          const window = yield* windowOf(query, moveKey)
+          const [model, alias] = yield* named(params)
+          const moves = yield* aliases.history(model, alias, { ...window, limit: window.limit + 1 })
+          return pageOf(moves, window.limit, ({ move }) => move)
+        },
+        answering("ModelNotFound", "AliasNotFound"),
+      ),
+      rollback: ({ params, payload }) =>
+        named(params).pipe(
+          Effect.flatMap(([model, alias]) => aliases.rollback(model, alias, payload?.reason)),
+          answering("ModelNotFound", "AliasNotFound", "AliasMoved", "NothingToRestore"),
+        ),
+    })
+  }),
+)
