@@ -20,7 +20,10 @@ export interface ProcessOptions extends RunnerProcessOptions, WatchOptions {
 }
 
 export interface InlineOptions extends ProcessOptions {
-  /** Threads that one operator of a model in this process may use, unless its placement says. Default: as many as the machine runs at once. */
+  /**
+   * Threads that one operator of a model in this process may use, unless its placement says. Default: 1; more of them
+   * wait for work by spinning, which takes the cores from the thread that serves.
+   */
   readonly intraOpThreads?: number
 }
 
@@ -39,7 +42,7 @@ const make = Effect.fnUntraced(function* (execution: Execution, options: InlineO
   const cores = availableParallelism()
   const runners = Math.max(1, options.runners ?? cores)
   const pool = yield* RunnerPool.make(runners, options)
-  const loadInline = InlineModel.loader({ intraOpThreads: options.intraOpThreads ?? cores })
+  const loadInline = InlineModel.loader({ intraOpThreads: options.intraOpThreads ?? 1 })
   const isInline = (placement: Placement) => (placement.execution ?? execution) === "inline"
 
   const loadRemote = Effect.fnUntraced(function* (file: string, size: number, placement: Placement) {
