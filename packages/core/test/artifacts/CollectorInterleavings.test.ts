@@ -127,16 +127,8 @@ for (const [name, agesTell] of [
 ] as const)
   describe(`an upload of bytes that a collector removes never ends without its artifact: ${name}`, () => {
     // The upload commits, refers, commits; the collector lists, asks, takes away, asks again, and ends it.
-    for (const ahead of [0, 1, 2, 3, 4, 5])
-      it.effect(`when the collector is ${ahead} steps ahead`, () =>
-        Effect.gen(function* () {
-          const head = [...Array<Who>(ahead).fill("collector"), "upload" as const]
-          for (const rest of orders(2, 5 - ahead)) {
-            const order = [...head, ...rest]
-            yield* Effect.tapCause(play(order, agesTell), () => Effect.logError(order.join(" ")))
-          }
-        }),
-      )
+    for (const order of orders(3, 5))
+      it.effect(order.map(([first]) => first).join(""), () => play(order, agesTell))
   })
 
 it("some of these orders come to a removal, and some to an artifact that is kept", () => {
