@@ -9,6 +9,7 @@ import { ModelsApi } from "./ModelsApi.ts"
 import { PredictApi } from "./PredictApi.ts"
 import { BadRequestProblem, InternalProblem, InvalidRequestProblem } from "./Problems.ts"
 import { SystemApi } from "./SystemApi.ts"
+import { UploadsApi } from "./UploadsApi.ts"
 import { VersionsApi } from "./VersionsApi.ts"
 
 /** Renders requests that do not decode, and failures nobody expected, as problems. */
@@ -21,6 +22,7 @@ export class ForgeApi extends HttpApi.make("modelforge")
   .add(SystemApi)
   .add(ModelsApi.middleware(RequestProblems))
   .add(VersionsApi.middleware(RequestProblems))
+  .add(UploadsApi.middleware(RequestProblems))
   .add(InspectionApi.middleware(RequestProblems))
   .add(AliasesApi.middleware(RequestProblems))
   .add(PredictApi)

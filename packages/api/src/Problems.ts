@@ -144,7 +144,38 @@ export class DigestMismatchProblem extends HttpApiError.Problem<DigestMismatchPr
   { type: urn("digest-mismatch"), status: 400, title: "The bytes are not those announced" },
 ) {}
 
-/** Nothing was stored. */
+/** It was never begun at this server, was aborted, or waited for too long. */
+export class UploadNotFoundProblem extends HttpApiError.Problem<UploadNotFoundProblem>()(
+  "UploadNotFoundProblem",
+  { type: urn("upload-not-found"), status: 404, title: "Upload not found" },
+) {}
+
+/** `offset` is where the upload goes on. */
+export class OffsetMismatchProblem extends HttpApiError.Problem<OffsetMismatchProblem>()(
+  "OffsetMismatchProblem",
+  { type: urn("offset-mismatch"), status: 409, title: "The bytes do not continue the upload" },
+  { offset: Schema.Int },
+) {}
+
+export class UploadLockedProblem extends HttpApiError.Problem<UploadLockedProblem>()("UploadLockedProblem", {
+  type: urn("upload-locked"),
+  status: 423,
+  title: "Another request is at work on the upload",
+}) {}
+
+/** The status is that of the tus protocol. */
+export class ChecksumMismatchProblem extends HttpApiError.Problem<ChecksumMismatchProblem>()(
+  "ChecksumMismatchProblem",
+  { type: urn("checksum-mismatch"), status: 460, title: "The bytes do not have the checksum sent with them" },
+) {}
+
+/** `Tus-Version` has the versions that are spoken. */
+export class UnsupportedProtocolProblem extends HttpApiError.Problem<UnsupportedProtocolProblem>()(
+  "UnsupportedProtocolProblem",
+  { type: urn("unsupported-protocol"), status: 412, title: "The version of the protocol is not supported" },
+) {}
+
+/** The connection broke, or the form can't be read; what an upload that can be continued received before is kept. */
 export class UploadInterruptedProblem extends HttpApiError.Problem<UploadInterruptedProblem>()(
   "UploadInterruptedProblem",
   { type: urn("upload-interrupted"), status: 400, title: "The upload ended early" },

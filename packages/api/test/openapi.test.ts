@@ -115,8 +115,9 @@ describe("the OpenAPI document", () => {
   })
 
   it("says of every call of /v1 how it fails when the store is away", () => {
+    // OPTIONS tells what the server can do, and asks nobody.
     for (const { name, path, operation } of operations)
-      if (path.startsWith("/v1"))
+      if (path.startsWith("/v1") && !name.startsWith("OPTIONS"))
         assert.include(
           responses(operation).map(({ status }) => status),
           503,
@@ -161,6 +162,7 @@ describe("the OpenAPI document", () => {
         "alias-conflict",
         "alias-not-found",
         "bad-request",
+        "checksum-mismatch",
         "deadline-exceeded",
         "digest-mismatch",
         "duplicate-version",
@@ -171,13 +173,17 @@ describe("the OpenAPI document", () => {
         "invalid-request",
         "model-exists",
         "model-not-found",
+        "offset-mismatch",
         "overloaded",
         "run-failed",
         "too-large",
         "unavailable",
         "unsupported-media-type",
+        "unsupported-protocol",
         "unusable-model",
         "upload-interrupted",
+        "upload-locked",
+        "upload-not-found",
         "version-conflict",
         "version-not-found",
       ],

@@ -27,6 +27,12 @@ export interface Settings {
   readonly loadHoldOff: Duration.Duration
   /** How long an upload waits for its trial load before it answers `validating`. Default: 30 seconds. */
   readonly validationPatience: Duration.Duration
+  /** How long an unfinished upload is kept that nobody goes on with. Default: 24 hours. */
+  readonly uploadExpiry: Duration.Duration
+  /** Unfinished uploads at once. Default: 64. */
+  readonly maxUploads: number
+  /** Bytes that they were announced with, together. Default: 32 GiB. */
+  readonly maxUploadsBytes: number
   /** How often artifacts are looked for that no version refers to any more. Default: 1 hour. */
   readonly collectorInterval: Duration.Duration
   /** How long an artifact must have been without a reference before it is removed. Default: 24 hours. */
@@ -46,6 +52,9 @@ export class ForgeConfig extends Context.Service<ForgeConfig, Settings>()("@mode
     modelMemoryBytes: Number.POSITIVE_INFINITY,
     loadHoldOff: Duration.seconds(10),
     validationPatience: Duration.seconds(30),
+    uploadExpiry: Duration.hours(24),
+    maxUploads: 64,
+    maxUploadsBytes: 32 * 2 ** 30,
     collectorInterval: Duration.hours(1),
     collectorGrace: Duration.hours(24),
   }

@@ -23,6 +23,8 @@ import { type ModelScan, ModelScanner, UnusableModel } from "../src/registry/Mod
 import { Registry } from "../src/registry/Registry.ts"
 import { RegistryError, StoreUnavailable, type UploadInterrupted } from "../src/registry/RegistryError.ts"
 import { RegistryStore } from "../src/registry/RegistryStore.ts"
+import { layerUploadStoreLocal } from "../src/uploads/LocalUploadStore.ts"
+import { UploadSessions } from "../src/uploads/UploadSessions.ts"
 
 export const loadFailed = (detail: string) => new RuntimeError({ reason: new LoadFailed({ detail }) })
 export const runnerUnavailable = (detail: string) =>
@@ -189,9 +191,11 @@ export class World {
       Layer.succeed(RegistryStore, withOutages(this.outage, this.store)),
       Layer.succeed(RegistryChanges, Context.get(stored, RegistryChanges)),
       layerArtifactStoreLocal(directory),
+      layerUploadStoreLocal(`${directory}/uploads`),
     )
     this.layer = Layer.fresh(
       Inference.layer.pipe(
+        Layer.merge(UploadSessions.layer),
         Layer.provideMerge(Registry.layer),
         Layer.provideMerge(Layer.mergeAll(stores, this.runtime.layer, layerFakeScanner)),
         Layer.provide(ForgeConfig.layer(settings)),

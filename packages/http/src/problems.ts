@@ -1,6 +1,6 @@
 /** Which problem a client sees for each reason of the domain. Causes stay here: they are for the log. */
 import * as Problems from "@modelforge/api"
-import type { InferenceError, RegistryReason } from "@modelforge/core"
+import type { InferenceError, RegistryReason, UploadReason } from "@modelforge/core"
 
 /** What every problem class has in common. `JSON.stringify` gives its members as they are sent. */
 export interface Problem extends Error {
@@ -89,3 +89,26 @@ export const registryProblem = (reason: RegistryReason) => {
   }
 }
 export type RegistryProblem = ReturnType<typeof registryProblem>
+
+export const uploadProblem = (reason: UploadReason) => {
+  const detail = reason.message
+  switch (reason._tag) {
+    case "UploadNotFound":
+      return new Problems.UploadNotFoundProblem({ detail })
+    case "UploadLocked":
+      return new Problems.UploadLockedProblem({ detail })
+    case "OffsetMismatch":
+      return new Problems.OffsetMismatchProblem({ offset: reason.offset, detail })
+    case "ChecksumMismatch":
+      return new Problems.ChecksumMismatchProblem({ detail })
+    case "UploadOverrun":
+      return new Problems.TooLargeProblem({ limit: reason.size, detail })
+    case "UploadFragmented":
+      return new Problems.BadRequestProblem({ detail })
+    case "TooManyUploads":
+      return new Problems.OverloadedProblem({ detail })
+    case "UploadStorageFailed":
+      return new Problems.UnavailableProblem({ detail: tryAgain })
+  }
+}
+export type UploadProblem = ReturnType<typeof uploadProblem>

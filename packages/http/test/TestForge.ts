@@ -14,6 +14,7 @@ import {
   type LoadedModel,
   layerArtifactStoreLocal,
   layerRegistryStoreMemory,
+  layerUploadStoreLocal,
   type ModelGraph,
   ModelRuntime,
   type ModelScan,
@@ -28,6 +29,7 @@ import {
   type Signature,
   StoreUnavailable,
   UnusableModel,
+  UploadSessions,
 } from "@modelforge/core"
 import { Effect, FileSystem, Layer, Logger, Stream } from "effect"
 import { DataPlane } from "../src/dataplane/DataPlane.ts"
@@ -158,8 +160,14 @@ export class TestForge {
     this.layer = Layer.fresh(
       Layer.merge(DataPlane.layer, ServerReadiness.layer).pipe(
         Layer.provideMerge(Inference.layer),
+        Layer.merge(UploadSessions.layer),
         Layer.provideMerge(Registry.layer),
-        Layer.provide([layerStores, layerScanner, this.#layerRuntime]),
+        Layer.provide([
+          layerStores,
+          layerUploadStoreLocal(`${directory}/uploads`),
+          layerScanner,
+          this.#layerRuntime,
+        ]),
         Layer.provideMerge(ForgeConfig.layer(settings)),
         Layer.provide(NodeServices.layer),
         Layer.provideMerge(this.#layerLogs),

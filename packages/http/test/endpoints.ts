@@ -9,7 +9,11 @@ export interface Endpoint {
 }
 
 const sample = (path: string) =>
-  path.replace(":model", "digits").replace(":version", "1").replace(":alias", "production")
+  path
+    .replace(":model", "digits")
+    .replace(":version", "1")
+    .replace(":alias", "production")
+    .replace(":upload", "00000000-0000-4000-8000-000000000000")
 
 export const endpoints: ReadonlyArray<Endpoint> = (() => {
   const found: Array<Endpoint> = [

@@ -56,6 +56,40 @@ export const mountSuite = (
       }),
     )
 
+    it.effect("a file in pieces is one too, each of which may be all there is of a connection", () =>
+      Effect.gen(function* () {
+        const { call } = yield* open()
+        const tus = { "tus-resumable": "1.0.0" }
+        const file = onnx("text", "in pieces")
+        const collection = "/v1/models/digits/uploads"
+        const made = yield* call(`${collection}?create=true`, {
+          method: "POST",
+          headers: { ...tus, "upload-length": String(file.length) },
+        })
+        assert.strictEqual(made.status, 201, made.text)
+        const path = new URL(made.headers.get("location") ?? "", `http://localhost${collection}`).pathname
+        const patch = (offset: number, text: string) =>
+          call(path, {
+            method: "PATCH",
+            headers: {
+              ...tus,
+              "upload-offset": String(offset),
+              "content-type": "application/offset+octet-stream",
+            },
+            body: text,
+          })
+        const some = yield* patch(0, file.slice(0, 9))
+        assert.deepStrictEqual([some.status, some.headers.get("upload-offset")], [204, "9"])
+        const head = yield* call(path, { method: "HEAD", headers: tus })
+        assert.deepStrictEqual([head.status, head.headers.get("upload-offset"), head.text], [200, "9", ""])
+        isProblem(yield* patch(0, file), 409, "offset-mismatch", { offset: 9 })
+        const done = yield* patch(9, file.slice(9))
+        assert.strictEqual(done.status, 201, done.text)
+        const download = yield* call("/v1/models/digits/versions/1/artifact")
+        assert.strictEqual(download.text, file)
+      }),
+    )
+
     it.effect("the request's id comes back", () =>
       Effect.gen(function* () {
         const mount = yield* open()

@@ -8,10 +8,13 @@ import {
   Inference,
   type LoadedModels,
   layerEventRetention,
+  layerUploadStoreLocal,
   Registry,
   type RegistryError,
   type RoutingTable,
   type Settings,
+  type UploadError,
+  UploadSessions,
   type Uploads,
 } from "@modelforge/core"
 import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
@@ -27,7 +30,7 @@ import { type ArtifactsOptions, layerArtifacts } from "./artifacts.ts"
 import { machineMemoryBytes } from "./machineMemoryBytes.ts"
 
 export interface EngineOptions extends ArtifactsOptions {
-  /** Folder of the data: `postgres` when the database is embedded, `artifacts`, or the cache of those elsewhere. */
+  /** Folder of the data: `postgres` when the database is embedded, `artifacts`, or the cache of those elsewhere, `uploads`. */
   readonly dataDirectory: string
   /** A PostgreSQL of the host's. Default: an embedded one in the data folder. */
   readonly databaseUrl?: Redacted.Redacted | undefined
@@ -78,22 +81,25 @@ export type Engine =
   | Registry
   | Aliases
   | Uploads
+  | UploadSessions
   | RoutingTable
   | ForgeConfig
   | DatabaseWatch
 
 /** Why the engine can't start. */
-export type EngineError = ArtifactError | RegistryError | EmbeddedPostgresError | PostgresError
+export type EngineError = ArtifactError | UploadError | RegistryError | EmbeddedPostgresError | PostgresError
 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>
   Inference.layer.pipe(
     Layer.merge(layerEventRetention),
+    Layer.merge(UploadSessions.layer),
     Layer.provideMerge(Registry.layer),
     Layer.merge(Collector.layer),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(layerRuntime(options)),
     Layer.provide(layerArtifacts(options)),
+    Layer.provide(layerUploadStoreLocal(`${options.dataDirectory}/uploads`)),
     Layer.provideMerge(layerStores(options)),
     Layer.provideMerge(
       ForgeConfig.layer({ modelMemoryBytes: Math.floor(machineMemoryBytes() / 2), ...options.settings }),

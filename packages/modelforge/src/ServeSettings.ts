@@ -66,6 +66,20 @@ export const serveFlags = {
     ),
     Flag.withDefault(2 ** 31 - 1),
   ),
+  maxUnfinishedBytes: Flag.Int("max-unfinished-bytes").pipe(
+    Flag.withFallbackConfig(Config.Int("MODELFORGE_MAX_UNFINISHED_BYTES")),
+    Flag.withDescription(
+      "What unfinished uploads may take together. Default: 34359738368 (environment: MODELFORGE_MAX_UNFINISHED_BYTES)",
+    ),
+    Flag.withDefault(32 * 2 ** 30),
+  ),
+  uploadExpiryHours: Flag.Int("upload-expiry-hours").pipe(
+    Flag.withFallbackConfig(Config.Int("MODELFORGE_UPLOAD_EXPIRY_HOURS")),
+    Flag.withDescription(
+      "How long an unfinished upload is kept that nobody goes on with. Default: 24 (environment: MODELFORGE_UPLOAD_EXPIRY_HOURS)",
+    ),
+    Flag.withDefault(24),
+  ),
   maxRequestBytes: Flag.Int("max-request-bytes").pipe(
     Flag.withFallbackConfig(Config.Int("MODELFORGE_MAX_REQUEST_BYTES")),
     Flag.withDescription(
@@ -109,6 +123,8 @@ export interface ServeFlags {
   readonly artifacts: Option.Option<string>
   readonly artifactCacheBytes: number
   readonly maxUploadBytes: number
+  readonly maxUnfinishedBytes: number
+  readonly uploadExpiryHours: number
   readonly maxRequestBytes: number
   readonly modelMemoryBytes: Option.Option<number>
   readonly runnerMemoryBytes: Option.Option<number>
@@ -124,6 +140,8 @@ export interface ServeSettings {
   readonly artifacts: string | undefined
   readonly artifactCacheBytes: number
   readonly maxArtifactBytes: number
+  readonly maxUploadsBytes: number
+  readonly uploadExpiryHours: number
   readonly maxRequestBytes: number
   readonly modelMemoryBytes: number | undefined
   readonly runnerMemoryBytes: number | undefined
@@ -182,6 +200,13 @@ export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
       Number.MAX_SAFE_INTEGER,
     ),
     maxArtifactBytes: yield* inRange("--max-upload-bytes", flags.maxUploadBytes, 1, 2 ** 31 - 1),
+    maxUploadsBytes: yield* inRange(
+      "--max-unfinished-bytes",
+      flags.maxUnfinishedBytes,
+      0,
+      Number.MAX_SAFE_INTEGER,
+    ),
+    uploadExpiryHours: yield* inRange("--upload-expiry-hours", flags.uploadExpiryHours, 1, 8760),
     maxRequestBytes: yield* inRange("--max-request-bytes", flags.maxRequestBytes, 1, 2 ** 29),
     modelMemoryBytes: yield* atLeastMebibyte("--model-memory-bytes", flags.modelMemoryBytes),
     runnerMemoryBytes: yield* atLeastMebibyte("--runner-memory-bytes", flags.runnerMemoryBytes),

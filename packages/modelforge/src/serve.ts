@@ -5,7 +5,7 @@ import { wineInputs } from "@modelforge/example-models"
 import { DataPlane, ServerReadiness, ServerVersion } from "@modelforge/http"
 import { layerBodyThreads, openModeRefusal } from "@modelforge/http/node"
 import { ForgeServer, type Listen } from "@modelforge/server"
-import { Console, Effect, Fiber, Layer, Ref, Schema } from "effect"
+import { Console, Duration, Effect, Fiber, Layer, Ref, Schema } from "effect"
 import { openDoor } from "./DataFolder.ts"
 import { DatabaseWatch, layerEngine } from "./Engine.ts"
 import { registerExamples } from "./examples.ts"
@@ -69,6 +69,8 @@ const layer = (settings: ServeSettings, version: string) =>
         artifactCacheBytes: settings.artifactCacheBytes,
         settings: {
           maxArtifactBytes: settings.maxArtifactBytes,
+          maxUploadsBytes: settings.maxUploadsBytes,
+          uploadExpiry: Duration.hours(settings.uploadExpiryHours),
           maxRequestBytes: settings.maxRequestBytes,
           ...(settings.modelMemoryBytes === undefined ? {} : { modelMemoryBytes: settings.modelMemoryBytes }),
         },

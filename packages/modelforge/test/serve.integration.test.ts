@@ -18,6 +18,8 @@ const settingsIn = (folder: string): ServeSettings => ({
   artifacts: undefined,
   artifactCacheBytes: 1000,
   maxArtifactBytes: 1_000_000,
+  maxUploadsBytes: 2 ** 30,
+  uploadExpiryHours: 24,
   maxRequestBytes: 1_000_000,
   modelMemoryBytes: undefined,
   runnerMemoryBytes: undefined,

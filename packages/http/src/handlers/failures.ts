@@ -1,7 +1,14 @@
 /** The registry's failures as problems. Causes go to the log, never to the client. */
-import { ModelName, ModelNotFound, RegistryError, type RegistryReason } from "@modelforge/core"
+import {
+  ModelName,
+  ModelNotFound,
+  RegistryError,
+  type RegistryReason,
+  UploadError,
+  type UploadReason,
+} from "@modelforge/core"
 import { Effect, Option } from "effect"
-import { type RegistryProblem, registryProblem } from "../problems.ts"
+import { type RegistryProblem, registryProblem, type UploadProblem, uploadProblem } from "../problems.ts"
 
 type ProblemOf<Tag extends RegistryReason["_tag"]> = Extract<
   RegistryProblem,
@@ -49,6 +56,42 @@ type Answered<E, Tag extends RegistryReason["_tag"]> = Effect.Effect<
   never,
   Exclude<E, RegistryError> | ProblemOf<Tag>
 >
+
+interface UploadProblemTag {
+  readonly UploadNotFound: "UploadNotFoundProblem"
+  readonly UploadLocked: "UploadLockedProblem"
+  readonly OffsetMismatch: "OffsetMismatchProblem"
+  readonly ChecksumMismatch: "ChecksumMismatchProblem"
+  readonly UploadOverrun: "TooLargeProblem"
+  readonly UploadFragmented: "BadRequestProblem"
+  readonly TooManyUploads: "OverloadedProblem"
+  readonly UploadStorageFailed: "UnavailableProblem"
+}
+
+type AnsweredUpload<E, Tag extends UploadReason["_tag"]> = Effect.Effect<
+  never,
+  Exclude<E, UploadError> | Extract<UploadProblem, { readonly _tag: UploadProblemTag[Tag] }>
+>
+
+/** The same for uploads that can be continued, every one of which may meet `UploadStorageFailed`. */
+export const answeringUploads =
+  <const Tags extends ReadonlyArray<UploadReason["_tag"]>>(...tags: Tags) =>
+  <A, E, R>(effect: Effect.Effect<A, E | UploadError, R>) =>
+    Effect.catch(effect, (error): AnsweredUpload<E, Tags[number] | "UploadStorageFailed"> => {
+      if (!(error instanceof UploadError)) return Effect.fail(error as Exclude<E, UploadError>)
+      const { reason } = error
+      const expected: ReadonlyArray<string> = [...tags, "UploadStorageFailed"]
+      if (!expected.includes(reason._tag)) return Effect.die(error)
+      const problem = Effect.fail(
+        uploadProblem(reason) as Extract<
+          UploadProblem,
+          { readonly _tag: UploadProblemTag[Tags[number] | "UploadStorageFailed"] }
+        >,
+      )
+      return reason._tag === "UploadStorageFailed"
+        ? Effect.andThen(Effect.logError(reason.message, reason.cause), problem)
+        : problem
+    })
 
 /** A model name from a path. What can't be a name is no model's. */
 export const modelName = (name: string): Effect.Effect<ModelName, RegistryError> =>

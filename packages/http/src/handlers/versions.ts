@@ -8,9 +8,7 @@ import {
   RegistryError,
   type Route,
   RoutingTable,
-  routeIdOf,
   Uploads,
-  type Version,
   VersionConflict,
   VersionNumber,
 } from "@modelforge/core"
@@ -20,6 +18,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { pageOf, windowOf } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 import { announcedDigest, uploadBody } from "./uploadBody.ts"
+import { versionResource } from "./versionResource.ts"
 
 const versionKey = (key: string) =>
   /^\d{1,10}$/.test(key) ? VersionNumber.makeOption(Number(key)) : Option.none()
@@ -42,7 +41,7 @@ export const layerVersions = HttpApiBuilder.group(
     const routing = yield* RoutingTable
     const loaded = yield* LoadedModels
 
-    const resource = (version: Version) => ({ ...version, serving: loaded.serving(routeIdOf(version)) })
+    const resource = versionResource(loaded)
 
     /** A version that can be in memory, and where it is found there. */
     const servable = Effect.fnUntraced(function* (params: {

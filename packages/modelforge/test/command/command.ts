@@ -12,6 +12,8 @@ const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 export interface StartOptions {
   /** After `serve`. A free port is chosen unless one is given here or in the environment. */
   readonly args?: ReadonlyArray<string>
+  /** For `startServer`. Default: any that is free. */
+  readonly port?: number
   /** Beside PATH and TMPDIR; nothing of the test's own environment gets through. */
   readonly environment?: Readonly<Record<string, string>>
   /** Working directory and place of temporary files, so that all its processes can be told by it. */
@@ -78,8 +80,12 @@ export interface RunningServer extends Command {
 const readyLine = /^ready (http:\/\/\S+)$/m
 
 /** Starts the command and waits until it is ready. */
-export const startServer = Effect.fnUntraced(function* ({ args = [], ...options }: StartOptions = {}) {
-  const command = yield* startCommand({ ...options, args: ["--port", "0", ...args] })
+export const startServer = Effect.fnUntraced(function* ({
+  args = [],
+  port = 0,
+  ...options
+}: StartOptions = {}) {
+  const command = yield* startCommand({ ...options, args: ["--port", String(port), ...args] })
   const failed = (what: string) => Effect.die(new Error(`the server ${what}: ${command.stderr()}`))
   yield* Effect.sync(() => readyLine.test(command.stdout())).pipe(
     Effect.repeat({ until: (ready) => ready, schedule: Schedule.spaced("5 millis") }),

@@ -4,10 +4,10 @@ import { request } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { exampleModels } from "@modelforge/example-models"
 import { Effect, Fiber, Schema } from "effect"
-import * as onnx from "../../../onnx/test/onnxFile.ts"
 import { eventually } from "../../../postgres/test/embedded/harness.ts"
 import { type RunningServer, residentMiB, sharedServer } from "./command.ts"
 import { get, predict, type Target, upload } from "./http.ts"
+import { largeModel, megabyte } from "./largeModel.ts"
 
 const server = sharedServer({})
 
@@ -114,8 +114,6 @@ async function* pieces(bytes: Uint8Array, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }
 
-const megabyte = new Uint8Array(1024 * 1024)
-
 /** Looks at the server's memory all the while. */
 const withPeakMemory = Effect.fnUntraced(function* <A, E>(pid: number, during: Effect.Effect<A, E>) {
   const before = residentMiB(pid)
@@ -126,28 +124,6 @@ const withPeakMemory = Effect.fnUntraced(function* <A, E>(pid: number, during: E
   const result = yield* Effect.raceFirst(during, watch)
   return { result, grown: peak - before }
 })
-
-/** A model with one initializer of so many MiB of zeros, of which it gives the shape, piece by piece. */
-function* largeModel(mebibytes: number) {
-  const size = mebibytes * megabyte.length
-  const { elementType: type } = onnx
-  const head = onnx.concat(
-    onnx.int(1, size),
-    onnx.int(2, type.UINT8),
-    onnx.bytes(8, "w"),
-    onnx.varint(9 * 8 + 2),
-    onnx.varint(size),
-  )
-  const initializer = onnx.concat(onnx.varint(5 * 8 + 2), onnx.varint(head.length + size), head)
-  const rest = onnx.graph({
-    nodes: [onnx.node("Shape", ["w"], ["y"])],
-    outputs: [onnx.value("y", type.INT64, [1])],
-  })
-  const graph = onnx.varint(initializer.length + size + rest.length)
-  yield onnx.concat(onnx.int(1, 8), onnx.opset("", 17), onnx.varint(7 * 8 + 2), graph, initializer)
-  for (let sent = 0; sent < mebibytes; sent++) yield megabyte
-  yield rest
-}
 
 describe("large files", () => {
   const allowedMiB = 100
