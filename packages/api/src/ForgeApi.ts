@@ -9,6 +9,7 @@ import { ModelsApi } from "./ModelsApi.ts"
 import { PredictApi } from "./PredictApi.ts"
 import { BadRequestProblem, InternalProblem, InvalidRequestProblem } from "./Problems.ts"
 import { SystemApi } from "./SystemApi.ts"
+import { TrafficApi } from "./TrafficApi.ts"
 import { VersionsApi } from "./VersionsApi.ts"
 
 /** Renders requests that do not decode, and failures nobody expected, as problems. */
@@ -23,6 +24,7 @@ export class ForgeApi extends HttpApi.make("modelforge")
   .add(VersionsApi.middleware(RequestProblems))
   .add(InspectionApi.middleware(RequestProblems))
   .add(AliasesApi.middleware(RequestProblems))
+  .add(TrafficApi.middleware(RequestProblems))
   .add(PredictApi)
   .add(InferenceProtocolApi)
   .annotateMerge(

@@ -12,6 +12,7 @@ import {
   type RegistryError,
   type RoutingTable,
   type Settings,
+  type TrafficPolicies,
   type Uploads,
 } from "@modelforge/core"
 import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
@@ -77,6 +78,7 @@ export type Engine =
   | LoadedModels
   | Registry
   | Aliases
+  | TrafficPolicies
   | Uploads
   | RoutingTable
   | ForgeConfig
