@@ -11,6 +11,7 @@ import {
   AliasNotFoundProblem,
   IncompatibleSignatureProblem,
   ModelNotFoundProblem,
+  TrafficConflictProblem,
   UnavailableProblem,
   VersionConflictProblem,
   VersionNotFoundProblem,
@@ -26,6 +27,8 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
       query: {
         /** Moves the alias even if its callers may fail with the version's signature. */
         force: Schema.optionalKey(Schema.Literals(["true", "false"])),
+        /** Removes the model's traffic policy with a move of `production`, which is refused otherwise. */
+        clearTraffic: Schema.optionalKey(Schema.Literals(["true", "false"])),
       },
       payload: Schema.Struct({ version: VersionNumber, reason: Reason }),
       success: Alias,
@@ -35,6 +38,7 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
         VersionConflictProblem,
         AliasConflictProblem,
         IncompatibleSignatureProblem,
+        TrafficConflictProblem,
         UnavailableProblem,
       ],
     })
@@ -42,12 +46,13 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
       .annotate(
         OpenApi.Description,
         "Every request to the alias goes to that version from then on. A version with which callers of the present " +
-          "one may fail is refused with the differences, unless `force=true`.",
+          "one may fail is refused with the differences, unless `force=true`. While the model has a traffic policy, " +
+          "`production` is moved only with `clearTraffic=true`, which removes the policy.",
       ),
     HttpApiEndpoint.delete("remove", "/:alias", {
       params,
       success: HttpApiSchema.NoContent,
-      error: [ModelNotFoundProblem, AliasNotFoundProblem, UnavailableProblem],
+      error: [ModelNotFoundProblem, AliasNotFoundProblem, TrafficConflictProblem, UnavailableProblem],
     }).annotate(OpenApi.Summary, "Delete an alias"),
     HttpApiEndpoint.get("history", "/:alias/history", {
       params,
@@ -59,7 +64,13 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
       params,
       payload: [Schema.Null, Schema.Struct({ reason: Reason })],
       success: Alias,
-      error: [ModelNotFoundProblem, AliasNotFoundProblem, AliasConflictProblem, UnavailableProblem],
+      error: [
+        ModelNotFoundProblem,
+        AliasNotFoundProblem,
+        AliasConflictProblem,
+        TrafficConflictProblem,
+        UnavailableProblem,
+      ],
     })
       .annotate(OpenApi.Summary, "Point an alias at the version before")
       .annotate(

@@ -9,6 +9,7 @@ import { ModelsApi } from "./ModelsApi.ts"
 import { PredictApi } from "./PredictApi.ts"
 import { BadRequestProblem, InternalProblem, InvalidRequestProblem } from "./Problems.ts"
 import { SystemApi } from "./SystemApi.ts"
+import { TrafficApi } from "./TrafficApi.ts"
 import { UploadsApi } from "./UploadsApi.ts"
 import { VersionsApi } from "./VersionsApi.ts"
 
@@ -25,6 +26,7 @@ export class ForgeApi extends HttpApi.make("modelforge")
   .add(UploadsApi.middleware(RequestProblems))
   .add(InspectionApi.middleware(RequestProblems))
   .add(AliasesApi.middleware(RequestProblems))
+  .add(TrafficApi.middleware(RequestProblems))
   .add(PredictApi)
   .add(InferenceProtocolApi)
   .annotateMerge(

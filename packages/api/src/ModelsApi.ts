@@ -15,11 +15,7 @@ const LabelQuery = Schema.String.check(
 )
 
 /** A model as `/v1` shows it. */
-export const ModelResource = Schema.Struct({
-  ...Model.fields,
-  /** Null: requests go to the alias `production`, else to the highest ready version. */
-  traffic: Schema.Null,
-})
+export const ModelResource = Schema.Struct(Model.fields)
 export type ModelResource = typeof ModelResource.Type
 
 export const ModelChanges = Schema.Struct({

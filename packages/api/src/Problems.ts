@@ -120,6 +120,31 @@ export class IncompatibleSignatureProblem extends HttpApiError.Problem<Incompati
   },
 ) {}
 
+export class TrafficNotFoundProblem extends HttpApiError.Problem<TrafficNotFoundProblem>()(
+  "TrafficNotFoundProblem",
+  { type: urn("traffic-not-found"), status: 404, title: "The model has no traffic policy" },
+  { model: Schema.String },
+) {}
+
+/** The traffic policy in force does not allow this, or was changed by others at the same time. */
+export class TrafficConflictProblem extends HttpApiError.Problem<TrafficConflictProblem>()(
+  "TrafficConflictProblem",
+  { type: urn("traffic-conflict"), status: 409, title: "The traffic policy does not allow this" },
+  { model: Schema.String },
+) {}
+
+/** `from` is the version that requests went to, `to` one that they would be spread to as well. */
+export class IncompatibleSplitProblem extends HttpApiError.Problem<IncompatibleSplitProblem>()(
+  "IncompatibleSplitProblem",
+  { type: urn("incompatible-split"), status: 409, title: "Callers of the model may fail" },
+  {
+    model: Schema.String,
+    from: Schema.Int,
+    to: Schema.Int,
+    differences: Schema.Array(SignatureChange),
+  },
+) {}
+
 export class TooLargeProblem extends HttpApiError.Problem<TooLargeProblem>()(
   "TooLargeProblem",
   { type: urn("too-large"), status: 413, title: "The body is too large" },

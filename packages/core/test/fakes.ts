@@ -164,6 +164,8 @@ const withOutages = (outage: Outage, store: RegistryStore["Service"]) =>
     listValidating: outage.over("listValidating", store.listValidating),
     settleVersion: (model, version, verdict) =>
       outage.over("settleVersion", store.settleVersion(model, version, verdict)),
+    setTraffic: (model, policy, options) =>
+      outage.over("setTraffic", store.setTraffic(model, policy, options)),
     findRoutes: (model) => outage.over("findRoutes", store.findRoutes(model)),
     listRoutes: outage.over("listRoutes", store.listRoutes),
   })

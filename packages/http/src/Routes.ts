@@ -8,6 +8,7 @@ import { layerInspection } from "./handlers/inspection.ts"
 import { layerModels } from "./handlers/models.ts"
 import { layerPredict } from "./handlers/predict.ts"
 import { layerSystem } from "./handlers/system.ts"
+import { layerTraffic } from "./handlers/traffic.ts"
 import { layerUploads } from "./handlers/uploads.ts"
 import { layerVersions } from "./handlers/versions.ts"
 import { docsPath, layerFallback, layerRequestProblems, openapiPath } from "./requestProblems.ts"
@@ -23,6 +24,7 @@ export const layerRoutes = Layer.mergeAll(
     layerVersions,
     layerUploads,
     layerAliases,
+    layerTraffic,
     layerInspection,
     layerPredict,
     layerInferenceProtocol,

@@ -76,6 +76,18 @@ export const registryProblem = (reason: RegistryReason) => {
         differences: reason.differences,
         detail,
       })
+    case "TrafficNotFound":
+      return new Problems.TrafficNotFoundProblem({ model: reason.model, detail })
+    case "TrafficConflict":
+      return new Problems.TrafficConflictProblem({ model: reason.model, detail })
+    case "IncompatibleSplit":
+      return new Problems.IncompatibleSplitProblem({
+        model: reason.model,
+        from: reason.from,
+        to: reason.to,
+        differences: reason.differences,
+        detail,
+      })
     case "DigestMismatch":
       return new Problems.DigestMismatchProblem({ detail })
     case "ArtifactTooLarge":

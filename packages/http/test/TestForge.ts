@@ -258,6 +258,8 @@ export class TestForge {
           this.#inMood(store.setAlias(model, alias, version, options)),
         listMoves: (model, alias, window) => this.#inMood(store.listMoves(model, alias, window)),
         deleteAlias: (model, alias) => this.#inMood(store.deleteAlias(model, alias)),
+        setTraffic: (model, policy, options) => this.#inMood(store.setTraffic(model, policy, options)),
+        listTrafficChanges: (model, window) => this.#inMood(store.listTrafficChanges(model, window)),
         listRoutes: this.#inMood(store.listRoutes),
         findRoutes: (model) => this.#inMood(store.findRoutes(model)),
       }),

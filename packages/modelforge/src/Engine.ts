@@ -13,6 +13,7 @@ import {
   type RegistryError,
   type RoutingTable,
   type Settings,
+  type TrafficPolicies,
   type UploadError,
   UploadSessions,
   type Uploads,
@@ -80,6 +81,7 @@ export type Engine =
   | LoadedModels
   | Registry
   | Aliases
+  | TrafficPolicies
   | Uploads
   | UploadSessions
   | RoutingTable

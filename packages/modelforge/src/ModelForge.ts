@@ -52,8 +52,10 @@ export interface PushOptions {
 }
 
 export interface PredictOptions {
-  /** A number or an alias. Default: `production`, else the highest ready version. */
+  /** A number or an alias. Default: one of the traffic split if there is one, else `production`, else the highest ready version. */
   readonly version?: number | string
+  /** Without `version`, where requests are split: the same key goes to the same version. Default: any, by weight. */
+  readonly stickyKey?: string
   /** Names of the outputs wanted. Default: all. */
   readonly outputs?: ReadonlyArray<string>
   /** Drops the request when it is aborted. */
@@ -215,10 +217,12 @@ export class ModelForge implements AsyncDisposable {
     inputs: Readonly<Record<string, InputValue>>,
     options: PredictOptions = {},
   ): Promise<PredictResult<Tensors>> {
-    const { version, outputs = [], signal, timeoutMs } = options
+    const { version, stickyKey, outputs = [], signal, timeoutMs } = options
     if (this.#closing !== undefined) throw closed()
     try {
-      const route = orThrow(this.#inference.route(model, version === undefined ? undefined : String(version)))
+      const route = orThrow(
+        this.#inference.route(model, version === undefined ? undefined : String(version), stickyKey),
+      )
       const tensors = orThrow(nestedInputs(route, inputs, { tensors: true }))
       const result = await this.#inference.run(route, tensors, outputs, { signal, timeoutMs })
       return {

@@ -5,6 +5,7 @@ import { registry } from "./migrations/0001_registry.ts"
 import { modelConfig } from "./migrations/0002_model_config.ts"
 import { graphs } from "./migrations/0003_graphs.ts"
 import { events } from "./migrations/0004_events.ts"
+import { traffic } from "./migrations/0005_traffic.ts"
 import { MigrationFailed, PostgresError } from "./PostgresError.ts"
 
 /** In order. A released migration is never edited. */
@@ -13,6 +14,7 @@ const loader = Migrator.fromRecord({
   "0002_model_config": modelConfig,
   "0003_graphs": graphs,
   "0004_events": events,
+  "0005_traffic": traffic,
 })
 
 /** Any number: held by the one process that migrates, while others that start at the same time wait. */

@@ -1,22 +1,39 @@
 /** `RegistryStore` on PostgreSQL. The schema, its constraints and the lock of a model's row make it atomic. */
-import type { AliasName, ModelName, MoveOptions, RegistryReason, VersionNumber } from "@modelforge/core"
+import type {
+  AliasName,
+  Model,
+  ModelName,
+  MoveOptions,
+  RegistryReason,
+  TrafficOptions,
+  TrafficPolicy,
+  VersionNumber,
+} from "@modelforge/core"
 import {
   Actor,
   AliasMoved,
   DuplicateVersion,
   ModelExists,
   ModelNotFound,
+  namedBy,
+  policyOf,
   RegistryError,
   RegistryStore,
+  refusedByTraffic,
+  splitFrom,
+  TrafficConflict,
+  TrafficNotFound,
   VersionConflict,
   VersionNotFound,
+  versionsNamed,
 } from "@modelforge/core"
-import { Array, Effect, Layer, Option } from "effect"
+import { Array, Effect, Equal, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { makeAliasStatements } from "./aliasStatements.ts"
 import { makeEventStatements } from "./eventStatements.ts"
 import { read, write } from "./registryOperation.ts"
 import { makeRegistryStatements } from "./registryStatements.ts"
+import { makeTrafficStatements } from "./trafficStatements.ts"
 
 const refuse = (reason: RegistryReason) => Effect.fail(new RegistryError({ reason }))
 
@@ -37,6 +54,7 @@ const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const statements = makeRegistryStatements(sql)
   const aliases = makeAliasStatements(sql)
+  const traffic = makeTrafficStatements(sql)
   const { append } = makeEventStatements(sql)
   const transaction = sql.withTransaction
   const noModel = (model: string) => () => new ModelNotFound({ model })
@@ -46,8 +64,67 @@ const make = Effect.gen(function* () {
   const findVersion = (model: ModelName, version: VersionNumber) =>
     orRefuse(noVersion(model, version))(statements.findVersion(model, version))
 
+  /** With the model locked: the policy in force may hold the alias where it is. */
+  const heldByTraffic = Effect.fnUntraced(function* (
+    model: ModelName,
+    alias: AliasName,
+    version: VersionNumber | null,
+  ) {
+    const known = yield* orRefuse(noModel(model))(statements.findModel(model))
+    return refusedByTraffic({ model, alias, version }, known.traffic)
+  })
+
+  /** With the model locked: replaces the policy in force, or removes it. */
+  const changeTraffic = Effect.fnUntraced(function* (
+    { name, traffic: present }: Pick<Model, "name" | "traffic">,
+    policy: TrafficPolicy | null,
+    reason: string | undefined,
+  ) {
+    const by = yield* Actor
+    const from = present && policyOf(present)
+    const newest = Array.head(yield* traffic.listChanges(name, 1, undefined))
+    const revision = Option.match(newest, { onNone: () => 0, onSome: (change) => change.revision }) + 1
+    const made = yield* traffic.insertChange({ model: name, revision, from, policy, by, reason })
+    yield* traffic.forgetChanges(name, revision)
+    yield* append(name, by, { type: "traffic.changed", from, to: policy, reason: made.reason })
+    return made
+  })
+
+  /** With the model locked: whether requests can be spread as the policy says. */
+  const checkSplit = Effect.fnUntraced(function* (
+    known: Model,
+    policy: TrafficPolicy,
+    guard: TrafficOptions["guard"],
+  ) {
+    const model = known.name
+    const versions = yield* Effect.mapError(
+      Effect.fromResult(versionsNamed(known, policy)),
+      (reason) => new RegistryError({ reason }),
+    )
+    for (const version of versions) {
+      const state = yield* orRefuse(noVersion(model, version))(statements.stateOf(model, version))
+      if (state !== "ready") return yield* refuse(VersionConflict.notRoutable(model, version, state))
+    }
+    const from = splitFrom(known, policy)
+    if (guard === undefined || from === undefined) return
+    const left = yield* findVersion(model, from)
+    for (const version of versions) {
+      const why = version === from ? undefined : guard(left, yield* findVersion(model, version))
+      if (why !== undefined) return yield* refuse(why)
+    }
+  })
+
   /** With the model locked. Changes nothing when the alias points there already. */
-  const move = Effect.fnUntraced(function* ({ model, alias, version, by, after, guard, ...memo }: Move) {
+  const move = Effect.fnUntraced(function* ({
+    model,
+    alias,
+    version,
+    by,
+    after,
+    guard,
+    clearTraffic,
+    ...memo
+  }: Move) {
     const newest = Array.head(yield* aliases.listMoves(model, alias, 1, undefined))
     const last = Option.match(newest, { onNone: () => 0, onSome: ({ move }) => move })
     if (after !== undefined && after !== last) return yield* refuse(new AliasMoved({ model, alias }))
@@ -56,6 +133,11 @@ const make = Effect.gen(function* () {
     if (guard !== undefined && from !== null && version !== null) {
       const why = guard(yield* findVersion(model, from), yield* findVersion(model, version))
       if (why !== undefined) return yield* refuse(why)
+    }
+    const held = yield* heldByTraffic(model, alias, version)
+    if (held !== undefined) {
+      if (version === null || clearTraffic !== true) return yield* refuse(held)
+      yield* changeTraffic(yield* orRefuse(noModel(model))(statements.findModel(model)), null, memo.reason)
     }
     if (version === null) yield* aliases.deleteAlias(model, alias)
     else yield* aliases.pointAlias(model, alias, version)
@@ -74,6 +156,9 @@ const make = Effect.gen(function* () {
   const refuseInUse = Effect.fnUntraced(function* (model: ModelName, version: VersionNumber) {
     const pointing = yield* aliases.aliasesOf(model, version)
     if (pointing.length > 0) return yield* refuse(VersionConflict.inUse(model, version, pointing))
+    const known = yield* orRefuse(noModel(model))(statements.findModel(model))
+    if (known.traffic !== null && namedBy(known.traffic).has(version))
+      return yield* refuse(VersionConflict.inTraffic(model, version))
   })
 
   return RegistryStore.of({
@@ -153,7 +238,8 @@ const make = Effect.gen(function* () {
         // In the name of whoever uploaded it: nobody waits any more.
         const { alias, createdBy: by } = settled.value
         yield* append(model, by, { type: "version.state", version, from: "validating", to: verdict.state })
-        if (alias !== null) yield* move({ model, alias, version, by })
+        if (alias === null || (yield* heldByTraffic(model, alias, version)) !== undefined) return
+        yield* move({ model, alias, version, by })
       },
       transaction,
       write("settleVersion"),
@@ -217,6 +303,24 @@ const make = Effect.gen(function* () {
       transaction,
       write("deleteAlias"),
     ),
+
+    setTraffic: Effect.fnUntraced(
+      function* (model, policy, { reason, guard, after } = {}) {
+        yield* statements.lockModel(model)
+        const known = yield* orRefuse(noModel(model))(statements.findModel(model))
+        const [newest] = yield* traffic.listChanges(model, 1, undefined)
+        if (after !== undefined && after !== (newest?.revision ?? 0))
+          return yield* refuse(TrafficConflict.changed(model))
+        if (policy === null && known.traffic === null) return yield* refuse(new TrafficNotFound({ model }))
+        if (newest !== undefined && policy !== null && Equal.equals(newest.policy, policy)) return newest
+        if (policy !== null) yield* checkSplit(known, policy, guard)
+        return yield* changeTraffic(known, policy, reason)
+      },
+      transaction,
+      write("setTraffic"),
+    ),
+    listTrafficChanges: (model, { limit, after }) =>
+      read("listTrafficChanges")(traffic.listChanges(model, limit, after)),
 
     listRoutes: read("listRoutes")(statements.listRoutes),
     findRoutes: (model) => read("findRoutes")(statements.findRoutes(model)),

@@ -9,6 +9,8 @@ import {
   type ModelFilter,
   type ModelName,
   Routes,
+  Traffic,
+  TrafficPolicy,
   type Verdict,
   Version,
   type VersionDraft,
@@ -21,12 +23,29 @@ import { Array, Effect, Option, Schema } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
 import { json, only, rows, text, textOrNull } from "./rows.ts"
 
+const TrafficRow = Schema.NullOr(
+  Schema.Struct({
+    policy: TrafficPolicy,
+    revision: Traffic.fields.revision,
+    updatedAt: Traffic.fields.updatedAt,
+    updatedBy: Traffic.fields.updatedBy,
+  }),
+)
+
+const withTraffic = <Row extends { readonly traffic: typeof TrafficRow.Type }>(row: Row) => {
+  if (row.traffic === null) return { ...row, traffic: null }
+  const { policy, ...rest } = row.traffic
+  return { ...row, traffic: { ...policy, ...rest } }
+}
+
 /** The driver gives dates for TIMESTAMPTZ, unlike the wire. */
 const ModelRow = Schema.Struct({
   ...Model.fields,
+  traffic: TrafficRow,
   createdAt: Schema.DateTimeUtcFromDate,
   updatedAt: Schema.DateTimeUtcFromDate,
 })
+const RoutesRow = Schema.Struct({ ...Routes.fields, traffic: TrafficRow })
 const VersionRow = Schema.Struct({ ...Version.fields, createdAt: Schema.DateTimeUtcFromDate })
 const GraphRow = Schema.Struct({ graph: Schema.String })
 const NumberRow = Schema.Struct({ version: VersionNumber })
@@ -43,11 +62,18 @@ const pairs = (labels: Readonly<Record<string, string>>) =>
   Object.entries(labels).map(([key, value]) => text(`${key}:${value}`))
 
 export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
+  // The newest change, unless it was a removal.
+  const traffic = sql`
+    (SELECT CASE WHEN t.policy IS NULL THEN NULL ELSE json_build_object('policy', t.policy, 'revision', t.revision,
+        'updatedAt', t.at, 'updatedBy', t.by) END
+      FROM modelforge.traffic_changes AS t WHERE t.model = m.name ORDER BY t.revision DESC LIMIT 1) AS traffic
+  `
   const modelColumns = sql`
     m.name, m.description, m.tags, m.labels, m.created_at AS "createdAt", m.updated_at AS "updatedAt",
     NULLIF(m.last_version, 0) AS "latestVersion",
     (SELECT COALESCE(json_object_agg(a.alias, a.version), '{}')
       FROM modelforge.aliases AS a WHERE a.model = m.name) AS aliases,
+    ${traffic},
     m.config,
     CASE WHEN EXISTS (SELECT FROM modelforge.versions AS v WHERE v.model = m.name AND v.state = 'ready')
       THEN 'ready' ELSE 'empty' END AS state
@@ -61,6 +87,7 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
     m.name AS model,
     (SELECT COALESCE(json_object_agg(a.alias, a.version), '{}')
       FROM modelforge.aliases AS a WHERE a.model = m.name) AS aliases,
+    ${traffic},
     m.config,
     (SELECT COALESCE(json_agg(json_build_object('version', v.version, 'digest', v.digest, 'size', v.size,
         'state', v.state,
@@ -71,12 +98,17 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
   const models = (statement: Statement.Statement<object>) =>
     Effect.map(
       rows(ModelRow)(statement),
-      Array.map((row) => new Model(row)),
+      Array.map((row) => new Model(withTraffic(row))),
     )
   const versions = (statement: Statement.Statement<object>) =>
     Effect.map(
       rows(VersionRow)(statement),
       Array.map((row) => new Version(row)),
+    )
+  const routes = (statement: Statement.Statement<object>) =>
+    Effect.map(
+      rows(RoutesRow)(statement),
+      Array.map((row) => new Routes(withTraffic(row))),
     )
 
   return {
@@ -247,10 +279,10 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
     deleteVersion: (model: ModelName, version: VersionNumber) =>
       sql`DELETE FROM modelforge.versions WHERE model = ${model} AND version = ${version}`.withoutTransform,
 
-    listRoutes: rows(Routes)(sql`SELECT ${routeColumns} FROM modelforge.models AS m ORDER BY m.name`),
+    listRoutes: routes(sql`SELECT ${routeColumns} FROM modelforge.models AS m ORDER BY m.name`),
 
     findRoutes: (model: ModelName) =>
-      rows(Routes)(sql`SELECT ${routeColumns} FROM modelforge.models AS m WHERE m.name = ${model}`).pipe(
+      routes(sql`SELECT ${routeColumns} FROM modelforge.models AS m WHERE m.name = ${model}`).pipe(
         Effect.map(Array.head),
       ),
   }

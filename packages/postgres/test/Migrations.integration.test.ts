@@ -31,6 +31,7 @@ const allTables = [
   "modelforge.graphs",
   "modelforge.modelforge_migrations",
   "modelforge.models",
+  "modelforge.traffic_changes",
   "modelforge.versions",
 ]
 
@@ -39,6 +40,7 @@ const allMigrations: ReadonlyArray<readonly [id: number, name: string]> = [
   [2, "model_config"],
   [3, "graphs"],
   [4, "events"],
+  [5, "traffic"],
 ]
 
 it.live("a fresh database gets every table in a schema of its own; the second run has nothing to do", () =>

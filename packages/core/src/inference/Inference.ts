@@ -4,6 +4,7 @@ import { ForgeConfig } from "../ForgeConfig.ts"
 import type { Tensors } from "../model/Tensor.ts"
 import type { VersionNumber } from "../model/Version.ts"
 import { type Route, RoutingTable } from "../registry/RoutingTable.ts"
+import { RollbackRules } from "../traffic/RollbackRules.ts"
 import { type Batcher, BatcherClosed } from "./Batcher.ts"
 import { checkInputs } from "./checkInputs.ts"
 import { InferenceError, InvalidInputs } from "./InferenceError.ts"
@@ -45,7 +46,15 @@ export class Inference extends Context.Service<
   Inference,
   {
     /** The version that answers, from memory. See `RoutingTable.resolve`. */
-    readonly route: (model: string, version?: string) => Result.Result<Route, InferenceError>
+    readonly route: (
+      model: string,
+      version?: string,
+      stickyKey?: string,
+    ) => Result.Result<Route, InferenceError>
+    /** See `RoutingTable.stickyHeader`. */
+    readonly stickyHeader: (model: string) => string | undefined
+    /** See `RoutingTable.renew`. */
+    readonly renew: (route: Route) => Route | undefined
     /**
      * Checks the inputs against the route's signature and runs the model. Gives all outputs when `outputs` is
      * empty, in the signature's order. Rejects with an `InferenceError`, or with the signal's reason once it is
@@ -61,6 +70,8 @@ export class Inference extends Context.Service<
     readonly predict: (request: {
       readonly model: string
       readonly version?: string | undefined
+      /** Without a version, of a split: the same key goes to the same version. */
+      readonly stickyKey?: string | undefined
       readonly inputs: Tensors
       readonly outputs?: ReadonlyArray<string> | undefined
     }) => Effect.Effect<Prediction, InferenceError>
@@ -69,6 +80,7 @@ export class Inference extends Context.Service<
   static readonly make = Effect.gen(function* () {
     const routing = yield* RoutingTable
     const models = yield* LoadedModels
+    const rollback = yield* RollbackRules
     const config = yield* ForgeConfig
     const defaultTimeoutMs = Duration.toMillis(config.defaultTimeout)
     const maxTimeoutMs = Duration.toMillis(config.maxTimeout)
@@ -123,6 +135,29 @@ export class Inference extends Context.Service<
       }
     }
 
+    const runOn = (
+      route: Route,
+      inputs: Tensors,
+      names: ReadonlyArray<string>,
+      options: ResolvedOptions,
+    ): Promise<Prediction> => {
+      const model = models.get(route)
+      return model instanceof Promise
+        ? runOnceLoaded(model, route, inputs, names, options)
+        : runLoaded(model, route, inputs, names, 0, options)
+    }
+
+    const runWatched: typeof runOn = async (route, inputs, names, options) => {
+      try {
+        const prediction = await runOn(route, inputs, names, options)
+        rollback.answered(route, prediction.computeMs)
+        return prediction
+      } catch (error) {
+        if (error instanceof InferenceError) rollback.failed(route, error)
+        throw error
+      }
+    }
+
     const run = async (
       route: Route,
       inputs: Tensors,
@@ -145,19 +180,21 @@ export class Inference extends Context.Service<
         ),
         priority: options.priority ?? 0,
       }
-      const model = models.get(route)
-      return model instanceof Promise
-        ? runOnceLoaded(model, route, inputs, names, resolved)
-        : runLoaded(model, route, inputs, names, 0, resolved)
+      return rollback.watches(route.model)
+        ? runWatched(route, inputs, names, resolved)
+        : runOn(route, inputs, names, resolved)
     }
 
     const predict = Effect.fn("Inference.predict")(function* (request: {
       readonly model: string
       readonly version?: string | undefined
+      readonly stickyKey?: string | undefined
       readonly inputs: Tensors
       readonly outputs?: ReadonlyArray<string> | undefined
     }) {
-      const route = yield* Effect.fromResult(routing.resolve(request.model, request.version))
+      const route = yield* Effect.fromResult(
+        routing.resolve(request.model, request.version, request.stickyKey),
+      )
       return yield* Effect.tryPromise({
         try: (signal) => run(route, request.inputs, request.outputs ?? [], { signal }),
         catch: (error) => error,
@@ -166,11 +203,20 @@ export class Inference extends Context.Service<
       )
     })
 
-    return Inference.of({ route: routing.resolve, run, predict })
+    return Inference.of({
+      route: routing.resolve,
+      stickyHeader: routing.stickyHeader,
+      renew: routing.renew,
+      run,
+      predict,
+    })
   })
 
-  /** With the models it loads; needs a registry store, an artifact store and a runtime. */
-  static readonly layer = Layer.effect(this, this.make).pipe(Layer.provideMerge(LoadedModels.layer))
+  /** With the models it loads; needs the routes, a registry store, an artifact store and a runtime. */
+  static readonly layer = Layer.effect(this, this.make).pipe(
+    Layer.provide(RollbackRules.layer),
+    Layer.provideMerge(LoadedModels.layer),
+  )
 }
 
 /** The promise, as long as its caller waits for it and time is left. */

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { ModelConfig } from "./ModelConfig.ts"
 import { AliasName, ModelName } from "./Names.ts"
+import { Traffic } from "./TrafficPolicy.ts"
 import { VersionNumber } from "./Version.ts"
 
 export const Tags = Schema.Array(Schema.NonEmptyString.check(Schema.isMaxLength(64))).check(
@@ -33,6 +34,8 @@ export class Model extends Schema.Class<Model>("@modelforge/core/Model")({
   /** Highest number ever given to a version, whatever its state; null before the first. */
   latestVersion: Schema.NullOr(VersionNumber),
   aliases: Schema.Record(AliasName, VersionNumber),
+  /** Where requests without a version go; null: to the alias `production`, else to the highest ready version. */
+  traffic: Schema.NullOr(Traffic),
   /** What its operator said; empty when nothing. */
   config: ModelConfig,
   state: ModelState,

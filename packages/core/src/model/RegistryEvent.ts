@@ -1,6 +1,7 @@
-/** What happened to models, versions and aliases: one small record for each change. */
+/** What happened to models, versions, aliases and traffic policies: one small record for each change. */
 import { Schema } from "effect"
 import { AliasName, ModelName } from "./Names.ts"
+import { TrafficPolicy, TrafficReason } from "./TrafficPolicy.ts"
 import { VersionNumber, VersionState } from "./Version.ts"
 
 /** Where an event stands in the order of all events. Opaque: only the store that gave it can read it. */
@@ -27,6 +28,13 @@ export const RegistryChange = Schema.Union([
     alias: AliasName,
     from: Schema.NullOr(VersionNumber),
     to: Schema.NullOr(VersionNumber),
+  }),
+  /** `from` is null for a model that had no policy, `to` is null when it was removed. */
+  Schema.Struct({
+    type: Schema.Literal("traffic.changed"),
+    from: Schema.NullOr(TrafficPolicy),
+    to: Schema.NullOr(TrafficPolicy),
+    reason: Schema.NullOr(TrafficReason),
   }),
 ])
 export type RegistryChange = typeof RegistryChange.Type

@@ -15,6 +15,8 @@ export interface MoveRequest {
   readonly reason?: string | undefined
   /** Moves the alias even if callers may fail with the other signature. Default: false. */
   readonly force?: boolean | undefined
+  /** Removes the traffic policy with a move of `production`, in one step. Default: false, the move is refused. */
+  readonly clearTraffic?: boolean | undefined
 }
 
 const refuse = (reason: RegistryError["reason"]) => Effect.fail(new RegistryError({ reason }))
@@ -27,7 +29,8 @@ export class Aliases extends Context.Service<
   {
     /**
      * Makes the alias, or moves it, for every request from then on. Fails with `ModelNotFound`, `VersionNotFound`,
-     * `VersionConflict` when the version is not ready, or `IncompatibleSignature` unless forced.
+     * `VersionConflict` when the version is not ready, `IncompatibleSignature` unless forced, or `TrafficConflict` for
+     * `production` while a traffic policy is in force.
      */
     readonly move: (
       model: ModelName,
@@ -37,15 +40,15 @@ export class Aliases extends Context.Service<
     /**
      * Moves the alias to where it pointed before, past versions that are gone or not ready. Another one goes further
      * back: what was rolled back from does not come again. Signatures are not compared, since callers knew that
-     * version. Fails with `ModelNotFound`, `AliasNotFound`, `NothingToRestore`, or `AliasMoved` when others move it
-     * all the time.
+     * version. Fails with `ModelNotFound`, `AliasNotFound`, `NothingToRestore`, `TrafficConflict` as `move` does, or
+     * `AliasMoved` when others move it all the time.
      */
     readonly rollback: (
       model: ModelName,
       alias: AliasName,
       reason?: string,
     ) => Effect.Effect<Alias, RegistryError>
-    /** Fails with `ModelNotFound` or `AliasNotFound`. */
+    /** Fails with `ModelNotFound`, `AliasNotFound`, or `TrafficConflict` while the traffic policy names it. */
     readonly remove: (model: ModelName, alias: AliasName) => Effect.Effect<void, RegistryError>
     /**
      * Newest first, of deleted aliases too; `after` is the number of a move. Fails with `ModelNotFound`, or
@@ -68,10 +71,13 @@ export class Aliases extends Context.Service<
     const move = Effect.fn("Aliases.move")(function* (
       model: ModelName,
       alias: AliasName,
-      { version, reason, force = false }: MoveRequest,
+      { version, reason, clearTraffic, force = false }: MoveRequest,
     ) {
       const guard = force ? undefined : (from: Version, to: Version) => incompatibleMove(alias, from, to)
-      const moved = yield* thenRefresh(model, store.setAlias(model, alias, version, { reason, guard }))
+      const moved = yield* thenRefresh(
+        model,
+        store.setAlias(model, alias, version, { reason, guard, clearTraffic }),
+      )
       return pointing(moved, version)
     })
 

@@ -1,7 +1,7 @@
 /**
  * `RegistryStore`, with its events, in the memory of one process: volatile. For tests, examples and trying things out.
  */
-import { Context, DateTime, Effect, Layer, Option } from "effect"
+import { Context, DateTime, Effect, Equal, Layer, Option, Result } from "effect"
 import { Actor } from "../events/Actor.ts"
 import { EventStore } from "../events/EventStore.ts"
 import { MemoryEvents } from "../events/MemoryEvents.ts"
@@ -10,6 +10,7 @@ import { AliasMove } from "../model/Alias.ts"
 import { Model } from "../model/Model.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import type { AliasName, ModelName } from "../model/Names.ts"
+import { inForceAfter, namedBy, policyOf, TrafficChange, type TrafficPolicy } from "../model/TrafficPolicy.ts"
 import type { Digest } from "../model/Version.ts"
 import { Version, VersionNumber } from "../model/Version.ts"
 import type { RegistryReason } from "./RegistryError.ts"
@@ -19,11 +20,14 @@ import {
   ModelExists,
   ModelNotFound,
   RegistryError,
+  TrafficConflict,
+  TrafficNotFound,
   VersionConflict,
   VersionNotFound,
 } from "./RegistryError.ts"
 import type { ModelChange, ModelFilter, MoveOptions, VersionDraft, Window } from "./RegistryStore.ts"
-import { maxMoves, RegistryStore, Routes } from "./RegistryStore.ts"
+import { maxMoves, maxTrafficChanges, RegistryStore, Routes } from "./RegistryStore.ts"
+import { refusedByTraffic, splitFrom, versionsNamed } from "./splitChecks.ts"
 
 interface StoredModel {
   readonly name: ModelName
@@ -37,6 +41,8 @@ interface StoredModel {
   readonly aliases: Map<AliasName, VersionNumber>
   /** Of aliases that are and were, newest first. */
   readonly moves: Map<AliasName, ReadonlyArray<AliasMove>>
+  /** Changes of the traffic policy, newest first. */
+  traffic: ReadonlyArray<TrafficChange>
 }
 
 /** By whom and when something is changed. */
@@ -65,7 +71,10 @@ const emptyModel = (name: ModelName, now: DateTime.Utc): StoredModel => ({
   versions: new Map(),
   aliases: new Map(),
   moves: new Map(),
+  traffic: [],
 })
+
+const trafficOf = (stored: StoredModel) => inForceAfter(stored.traffic[0])
 
 const isReady = (stored: StoredModel) => [...stored.versions.values()].some((v) => v.value.state === "ready")
 
@@ -77,6 +86,7 @@ const toModel = (stored: StoredModel) =>
     updatedAt: stored.updatedAt,
     latestVersion: stored.lastVersion === 0 ? null : VersionNumber.make(stored.lastVersion),
     aliases: Object.fromEntries(stored.aliases),
+    traffic: trafficOf(stored),
     config: stored.config,
     state: isReady(stored) ? "ready" : "empty",
   })
@@ -88,6 +98,7 @@ const toRoutes = (stored: StoredModel) =>
   new Routes({
     model: stored.name,
     aliases: Object.fromEntries(stored.aliases),
+    traffic: trafficOf(stored),
     config: stored.config,
     versions: newestFirst(stored),
   })
@@ -155,6 +166,36 @@ const make = () => {
     return made
   }
 
+  /** Replaces the traffic policy, or removes it. */
+  const setTraffic = (
+    stored: StoredModel,
+    policy: TrafficPolicy | null,
+    { by, at }: Change,
+    reason: string | null = null,
+  ) => {
+    const present = trafficOf(stored)
+    const from = present && policyOf(present)
+    const revision = (stored.traffic[0]?.revision ?? 0) + 1
+    const made = new TrafficChange({ revision, from, policy, updatedAt: at, updatedBy: by, reason })
+    stored.traffic = [made, ...stored.traffic].slice(0, maxTrafficChanges)
+    events.append(stored.name, by, at, { type: "traffic.changed", from, to: policy, reason })
+    return made
+  }
+
+  /** Why a version that is in use can't go. */
+  const inUse = (stored: StoredModel, version: VersionNumber) => {
+    const aliases = pointing(stored, version)
+    if (aliases.length > 0) return VersionConflict.inUse(stored.name, version, aliases)
+    const traffic = trafficOf(stored)
+    return traffic !== null && namedBy(traffic).has(version)
+      ? VersionConflict.inTraffic(stored.name, version)
+      : undefined
+  }
+
+  /** Why an alias can't be pointed at a version, or be deleted. */
+  const heldByTraffic = (stored: StoredModel, alias: AliasName, version: VersionNumber | null) =>
+    refusedByTraffic({ model: stored.name, alias, version }, trafficOf(stored))
+
   const store = RegistryStore.of({
     insertModel: Effect.fnUntraced(function* ({ name, ...about }) {
       const { by, at } = yield* change
@@ -206,6 +247,8 @@ const make = () => {
       const same = versionWithDigest(stored, digest)
       if (same !== undefined) return yield* refuse(new DuplicateVersion({ model, version: same, digest }))
       const version = VersionNumber.make(stored.lastVersion + 1)
+      const held = state === "ready" && alias !== null && heldByTraffic(stored, alias, version)
+      if (held) return yield* refuse(held)
       const value = new Version({ ...draft, version, reason: null, createdAt: now.at })
       models.set(model, stored)
       if (!known) events.append(model, now.by, now.at, { type: "model.created" })
@@ -247,7 +290,9 @@ const make = () => {
       // In the name of whoever uploaded it: nobody waits any more.
       const now = { at, by: settled.value.createdBy }
       transition(settled, verdict, now)
-      if (verdict.state === "ready" && settled.alias !== null) move(stored, settled.alias, version, now)
+      const { alias } = settled
+      if (verdict.state === "ready" && alias !== null && !heldByTraffic(stored, alias, version))
+        move(stored, alias, version, now)
     }),
     describeVersion: Effect.fnUntraced(function* (model, version, description) {
       const { by, at } = yield* change
@@ -264,8 +309,8 @@ const make = () => {
       const { state } = found.value
       if (state !== "ready" && state !== "archived")
         return yield* refuse(VersionConflict.notArchivable(model, version, state))
-      const aliases = archived ? pointing(stored, version) : []
-      if (aliases.length > 0) return yield* refuse(VersionConflict.inUse(model, version, aliases))
+      const used = archived ? inUse(stored, version) : undefined
+      if (used) return yield* refuse(used)
       const target = archived ? "archived" : "ready"
       if (state !== target) transition(found, { state: target }, now)
       return found.value
@@ -274,8 +319,8 @@ const make = () => {
       const { by, at } = yield* change
       const [stored, found] = [models.get(model), versionOf(model, version)]
       if (!stored || !found) return yield* noVersion(model, version)
-      const aliases = pointing(stored, version)
-      if (aliases.length > 0) return yield* refuse(VersionConflict.inUse(model, version, aliases))
+      const used = inUse(stored, version)
+      if (used) return yield* refuse(used)
       stored.versions.delete(version)
       events.append(model, by, at, { type: "version.state", version, from: found.value.state, to: null })
     }),
@@ -295,6 +340,9 @@ const make = () => {
       const left = from === undefined || from === version ? undefined : versionOf(model, from)?.value
       const why = left && options.guard?.(left, target)
       if (why) return yield* refuse(why)
+      const held = from === version ? undefined : heldByTraffic(stored, alias, version)
+      if (held && options.clearTraffic !== true) return yield* refuse(held)
+      if (held) setTraffic(stored, null, now, options.reason)
       return move(stored, alias, version, now, options)
     }),
     listMoves: (model, alias, { limit, after }) =>
@@ -307,9 +355,44 @@ const make = () => {
       const now = yield* change
       const stored = models.get(model)
       if (!stored?.aliases.has(alias)) return false
+      const held = heldByTraffic(stored, alias, null)
+      if (held) return yield* refuse(held)
       move(stored, alias, null, now)
       return true
     }),
+
+    setTraffic: Effect.fnUntraced(function* (model, policy, { reason, guard, after } = {}) {
+      const now = yield* change
+      const stored = models.get(model)
+      if (!stored) return yield* refuse(new ModelNotFound({ model }))
+      const newest = stored.traffic[0]
+      if (after !== undefined && after !== (newest?.revision ?? 0))
+        return yield* refuse(TrafficConflict.changed(model))
+      const present = trafficOf(stored)
+      if (policy === null && present === null) return yield* refuse(new TrafficNotFound({ model }))
+      if (newest !== undefined && policy !== null && Equal.equals(newest.policy, policy)) return newest
+      if (policy === null) return setTraffic(stored, null, now, reason)
+      const named = toModel(stored)
+      const versions = versionsNamed(named, policy)
+      if (Result.isFailure(versions)) return yield* refuse(versions.failure)
+      const from = splitFrom(named, policy)
+      const left = from === undefined ? undefined : stored.versions.get(from)?.value
+      for (const version of versions.success) {
+        const target = stored.versions.get(version)?.value
+        if (target === undefined) return yield* noVersion(model, version)
+        if (target.state !== "ready")
+          return yield* refuse(VersionConflict.notRoutable(model, version, target.state))
+        const why = left && left !== target ? guard?.(left, target) : undefined
+        if (why) return yield* refuse(why)
+      }
+      return setTraffic(stored, policy, now, reason)
+    }),
+    listTrafficChanges: (model, { limit, after }) =>
+      Effect.sync(() =>
+        (models.get(model)?.traffic ?? [])
+          .filter(({ revision }) => after === undefined || revision < after)
+          .slice(0, limit),
+      ),
 
     listRoutes: Effect.sync(() => byName().map(toRoutes)),
     findRoutes: (model) => Effect.sync(() => Option.map(Option.fromUndefinedOr(models.get(model)), toRoutes)),

@@ -21,6 +21,7 @@ import {
   type Window,
 } from "./RegistryStore.ts"
 import { RoutingTable } from "./RoutingTable.ts"
+import { TrafficPolicies } from "./TrafficPolicies.ts"
 import { Uploads } from "./Uploads.ts"
 import { Validator } from "./Validator.ts"
 
@@ -74,7 +75,7 @@ export class Registry extends Context.Service<
       version: string,
       description: string,
     ) => Effect.Effect<Version, RegistryError>
-    /** Fails with `ModelNotFound`, `VersionNotFound`, or `VersionConflict` while an alias points at it. */
+    /** Fails with `ModelNotFound`, `VersionNotFound`, or `VersionConflict` while an alias or the traffic policy names it. */
     readonly deleteVersion: (model: ModelName, version: string) => Effect.Effect<void, RegistryError>
     /** The file of a version. Fails with `ModelNotFound` or `VersionNotFound`. */
     readonly artifact: (model: ModelName, version: string) => Effect.Effect<Download, RegistryError>
@@ -82,7 +83,7 @@ export class Registry extends Context.Service<
     readonly graph: (model: ModelName, version: string) => Effect.Effect<StoredGraph, RegistryError>
     /**
      * From then on no request is routed to it, and it can be restored. Fails with `ModelNotFound`, `VersionNotFound`, or
-     * `VersionConflict` when it is neither ready nor archived, or while an alias points at it.
+     * `VersionConflict` when it is neither ready nor archived, or while an alias or the traffic policy names it.
      */
     readonly archiveVersion: (model: ModelName, version: string) => Effect.Effect<Version, RegistryError>
     /** Fails with `ModelNotFound`, `VersionNotFound`, or `VersionConflict` when it is neither archived nor ready. */
@@ -170,9 +171,11 @@ export class Registry extends Context.Service<
 
   static readonly layerNoDeps = Layer.effect(this, this.make)
 
-  /** The registry with its aliases, uploads and routes; needs the stores, a scanner, a runtime and settings. */
-  static readonly layer = Layer.mergeAll(this.layerNoDeps, Aliases.layer, Uploads.layer).pipe(
-    Layer.provide(Validator.layer),
-    Layer.provideMerge(RoutingTable.layer),
-  )
+  /** The registry with its aliases, traffic policies, uploads and routes; needs the stores, a scanner, a runtime and settings. */
+  static readonly layer = Layer.mergeAll(
+    this.layerNoDeps,
+    Aliases.layer,
+    TrafficPolicies.layer,
+    Uploads.layer,
+  ).pipe(Layer.provide(Validator.layer), Layer.provideMerge(RoutingTable.layer))
 }

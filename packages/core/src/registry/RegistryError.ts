@@ -73,6 +73,22 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
       detail: `Version ${version} of model "${model}" is in use: move or delete its aliases first (${names})`,
     })
   }
+  /** A deletion or archiving was refused because the traffic policy names the version. */
+  static inTraffic(model: string, version: number) {
+    return new VersionConflict({
+      model,
+      version,
+      detail: `Version ${version} of model "${model}" is in use: take it out of the traffic policy first`,
+    })
+  }
+  /** A traffic policy was refused because of the state of the version. */
+  static notRoutable(model: string, version: number, state: string) {
+    return new VersionConflict({
+      model,
+      version,
+      detail: `A traffic policy can only name versions that are ready: version ${version} of model "${model}" is ${state}`,
+    })
+  }
   /** It can't be loaded or unloaded in the state it is in. */
   static notServable(model: string, version: number, state: string) {
     return new VersionConflict({
@@ -148,6 +164,60 @@ export class IncompatibleSignature extends Schema.TaggedError<IncompatibleSignat
   }
 }
 
+export class TrafficNotFound extends Schema.TaggedError<TrafficNotFound>()("TrafficNotFound", {
+  model: Schema.String,
+}) {
+  override get message() {
+    return `Model "${this.model}" has no traffic policy`
+  }
+}
+
+/** The traffic policy does not allow what was asked for, or was changed at the same time. */
+export class TrafficConflict extends Schema.TaggedError<TrafficConflict>()("TrafficConflict", {
+  model: Schema.String,
+  detail: Schema.String,
+}) {
+  override get message() {
+    return this.detail
+  }
+  /** The alias `production` says nothing of where requests go while there is a split. */
+  static splitInForce(model: string) {
+    return new TrafficConflict({
+      model,
+      detail: `Requests to model "${model}" are split by its traffic policy, so moving "production" alone would not do what it says: remove the policy first, or say clearTraffic=true to remove it with the move`,
+    })
+  }
+  /** The deletion of an alias was refused because the policy names it. */
+  static namesAlias(model: string, alias: string) {
+    return new TrafficConflict({
+      model,
+      detail: `The alias "${alias}" of model "${model}" is in use: take it out of the traffic policy first`,
+    })
+  }
+  /** Somebody else changed the policy between the look at it and the change. */
+  static changed(model: string) {
+    return new TrafficConflict({
+      model,
+      detail: `The traffic policy of model "${model}" was changed by somebody else at the same time: look at it, and try again`,
+    })
+  }
+}
+
+/** Callers who are content with one version may fail with another that requests would be spread to. */
+export class IncompatibleSplit extends Schema.TaggedError<IncompatibleSplit>()("IncompatibleSplit", {
+  model: Schema.String,
+  /** Where requests went, or most of them would go. */
+  from: Schema.Int,
+  to: Schema.Int,
+  /** Those that break callers. */
+  differences: Schema.Array(SignatureChange),
+}) {
+  override get message() {
+    const why = this.differences.map(({ detail }) => detail).join("; ")
+    return `Callers of version ${this.from} of model "${this.model}" may fail with version ${this.to}: ${why}. To split their requests all the same, say force=true`
+  }
+}
+
 /** The bytes that arrived are not those the sender announced. */
 export class DigestMismatch extends Schema.TaggedError<DigestMismatch>()("DigestMismatch", {
   expected: Schema.String,
@@ -189,6 +259,9 @@ export const RegistryReason = Schema.Union([
   AliasMoved,
   NothingToRestore,
   IncompatibleSignature,
+  TrafficNotFound,
+  TrafficConflict,
+  IncompatibleSplit,
   DigestMismatch,
   ArtifactTooLarge,
   UploadInterrupted,

@@ -5,6 +5,7 @@ import { Model, type ModelDraft, type ModelState } from "../model/Model.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import { type AliasName, ModelName } from "../model/Names.ts"
 import { Signature } from "../model/Signature.ts"
+import { Traffic, type TrafficChange, type TrafficPolicy } from "../model/TrafficPolicy.ts"
 import { Digest, type ModelSummary, type Version, VersionNumber, VersionState } from "../model/Version.ts"
 import type { RegistryError, RegistryReason } from "./RegistryError.ts"
 
@@ -39,7 +40,24 @@ export interface MoveOptions {
   readonly after?: number | undefined
   /** The earlier move whose target is restored. */
   readonly restores?: number | undefined
+  /** Removes the traffic policy with a move of `production`, which is refused otherwise. */
+  readonly clearTraffic?: boolean | undefined
 }
+
+/** What is to be remembered of a change of the traffic policy, and what it depends on. */
+export interface TrafficOptions {
+  readonly reason?: string | undefined
+  /**
+   * Asked why requests should not be spread from one version to another: from that which `production` points at, or
+   * else from the heaviest of the split, to each that the split names.
+   */
+  readonly guard?: ((from: Version, to: Version) => RegistryReason | undefined) | undefined
+  /** The revision that the caller knows: after any other the policy stays as it is. */
+  readonly after?: number | undefined
+}
+
+/** Changes of a model's traffic policy that are kept; the oldest are forgotten. */
+export const maxTrafficChanges = 1000
 
 /** Moves kept of one alias; the oldest are forgotten. */
 export const maxMoves = 1000
@@ -72,6 +90,7 @@ export type Verdict = { readonly state: "ready" } | { readonly state: "invalid";
 export class Routes extends Schema.Class<Routes>("@modelforge/core/registry/Routes")({
   model: ModelName,
   aliases: Model.fields.aliases,
+  traffic: Schema.NullOr(Traffic),
   config: Model.fields.config,
   /** Newest first. */
   versions: Schema.Array(
@@ -112,7 +131,8 @@ export class RegistryStore extends Context.Service<
 
     /**
      * Gives the next number and commits the version. Numbers of one model have no gaps but those of deleted
-     * versions and are never given twice. Fails with `ModelNotFound` or `DuplicateVersion`.
+     * versions and are never given twice. Fails with `ModelNotFound` or `DuplicateVersion`, or with `TrafficConflict`
+     * when `production` is to be set while a traffic policy is in force.
      */
     readonly insertVersion: (draft: VersionDraft) => Effect.Effect<Version, RegistryError>
     readonly findVersion: (
@@ -140,7 +160,10 @@ export class RegistryStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Version>, RegistryError>
     /** Every version still `validating`, of all models. */
     readonly listValidating: Effect.Effect<ReadonlyArray<Version>, RegistryError>
-    /** Ends the validation and sets the alias asked for; does nothing to a version that is not `validating`. */
+    /**
+     * Ends the validation and sets the alias asked for, but not `production` while a traffic policy is in force. Does
+     * nothing to a version that is not `validating`.
+     */
     readonly settleVersion: (
       model: ModelName,
       version: VersionNumber,
@@ -154,20 +177,22 @@ export class RegistryStore extends Context.Service<
     ) => Effect.Effect<Version, RegistryError>
     /**
      * From `ready` to `archived`, or back; does nothing to a version that is there already. Fails with
-     * `VersionNotFound`, or `VersionConflict` in another state, or while an alias points at what is to be archived.
+     * `VersionNotFound`, or `VersionConflict` in another state, or while an alias points at what is to be archived or the
+     * traffic policy names it.
      */
     readonly setArchived: (
       model: ModelName,
       version: VersionNumber,
       archived: boolean,
     ) => Effect.Effect<Version, RegistryError>
-    /** Fails with `VersionNotFound`, or `VersionConflict` while an alias points at it. */
+    /** Fails with `VersionNotFound`, or `VersionConflict` while an alias or the traffic policy points at it. */
     readonly deleteVersion: (model: ModelName, version: VersionNumber) => Effect.Effect<void, RegistryError>
 
     /**
      * Points the alias at a version that is `ready`, and gives its newest move, which is no new one when it pointed
      * there already. Fails with `ModelNotFound`, `VersionNotFound`, `VersionConflict` when the version is in another
-     * state, `AliasMoved`, or with what the guard gave.
+     * state, `AliasMoved`, or with what the guard gave; for `production` also with `TrafficConflict` while a traffic
+     * policy is in force, unless that is to be cleared.
      */
     readonly setAlias: (
       model: ModelName,
@@ -184,8 +209,25 @@ export class RegistryStore extends Context.Service<
       alias: AliasName,
       window: Window<number>,
     ) => Effect.Effect<ReadonlyArray<AliasMove>, RegistryError>
-    /** False when there was no such alias. */
+    /** False when there was no such alias. Fails with `TrafficConflict` while the traffic policy names it. */
     readonly deleteAlias: (model: ModelName, alias: AliasName) => Effect.Effect<boolean, RegistryError>
+
+    /**
+     * Replaces the traffic policy, or removes it, and gives the newest change, which is no new one when the policy was
+     * that already. Fails with `ModelNotFound`, `VersionNotFound` or `VersionConflict` when it names what is not there
+     * or not ready, `TrafficNotFound` when there is nothing to remove, `TrafficConflict` when `after` is not the present
+     * revision, or with what the guard gave.
+     */
+    readonly setTraffic: (
+      model: ModelName,
+      policy: TrafficPolicy | null,
+      options?: TrafficOptions,
+    ) => Effect.Effect<TrafficChange, RegistryError>
+    /** Newest first; `after` is a revision. Empty for a model that never had a policy. */
+    readonly listTrafficChanges: (
+      model: ModelName,
+      window: Window<number>,
+    ) => Effect.Effect<ReadonlyArray<TrafficChange>, RegistryError>
 
     /** The routes of every model, as of one moment; by name, ascending. */
     readonly listRoutes: Effect.Effect<ReadonlyArray<Routes>, RegistryError>

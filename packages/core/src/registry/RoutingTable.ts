@@ -11,6 +11,7 @@ import {
   Exit,
   Layer,
   Option,
+  Random,
   Result,
   Semaphore,
   Stream,
@@ -20,7 +21,9 @@ import { InferenceError, VersionUnavailable } from "../inference/InferenceError.
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import { type ModelName, productionAlias } from "../model/Names.ts"
 import type { Signature } from "../model/Signature.ts"
+import { type Traffic, type TrafficPolicy, versionMeant } from "../model/TrafficPolicy.ts"
 import type { Digest, VersionNumber } from "../model/Version.ts"
+import { WeightedSplit } from "../traffic/WeightedSplit.ts"
 import { ModelNotFound, type RegistryError, VersionNotFound } from "./RegistryError.ts"
 import { RegistryStore, type Routes } from "./RegistryStore.ts"
 import { untilItWorks } from "./untilItWorks.ts"
@@ -49,9 +52,17 @@ export interface Route {
 export interface Routed {
   /** By `Route.id`. */
   readonly routes: ReadonlyMap<string, Route>
-  /** Ids of those that an alias points at. */
+  /** Ids of those that an alias or a split points at. */
   readonly aliased: ReadonlySet<string>
 }
+
+/** A policy with a rollback rule. One object as long as nothing changes. */
+export interface Ruled {
+  readonly traffic: Traffic
+  readonly aliases: Routes["aliases"]
+}
+
+type Resolved = Result.Result<Route, InferenceError>
 
 /** The routes of one model in the shape lookups want. */
 interface RoutedModel {
@@ -61,15 +72,41 @@ interface RoutedModel {
   readonly byRef: ReadonlyMap<string, Route>
   /** Why a version that exists can't answer, by number and alias. */
   readonly unavailable: ReadonlyMap<string, VersionUnavailable>
-  /** Where requests without a version go: `production`, else the highest ready version. */
-  readonly fallback: Route | undefined
+  /** Where requests without a version go; made beforehand, so that choosing allocates nothing. */
+  readonly split: WeightedSplit<Resolved> | undefined
+  /** The same where there is no split: to `production`, else to the highest ready version. */
+  readonly fallback: Resolved
+  /** The header that callers are told by, in lower case. */
+  readonly stickyHeader: string | undefined
+  readonly ruled: Ruled | undefined
   /** Versions that are ready, ascending. */
   readonly ready: ReadonlyArray<Route>
-  /** Ids of the routes that an alias points at. */
+  /** Ids of the routes that an alias or the split points at. */
   readonly aliased: ReadonlySet<string>
 }
 
-const index = (routes: Routes): RoutedModel => {
+const stickyPrefix = "header:"
+
+const stickyHeaderOf = ({ traffic }: Routes): string | undefined =>
+  traffic?.sticky?.startsWith(stickyPrefix)
+    ? traffic.sticky.slice(stickyPrefix.length).toLowerCase()
+    : undefined
+
+/** Of the versions that the policy names, those that can take requests. */
+const splitOf = (
+  { model, aliases }: Routes,
+  policy: TrafficPolicy | null,
+  byRef: ReadonlyMap<string, Route>,
+) =>
+  WeightedSplit.make(
+    model,
+    (policy?.split ?? []).flatMap(({ version, weight }) => {
+      const route = byRef.get(String(versionMeant(version, aliases)))
+      return route === undefined ? [] : [{ name: String(version), weight, value: Result.succeed(route) }]
+    }),
+  )
+
+const index = (routes: Routes, policy: TrafficPolicy | null): RoutedModel => {
   const byRef = new Map<string, Route>()
   const unavailable = new Map<string, VersionUnavailable>()
   const aliased = new Set<string>()
@@ -102,12 +139,26 @@ const index = (routes: Routes): RoutedModel => {
     const why = unavailable.get(String(version))
     if (why !== undefined) unavailable.set(alias, why)
   }
+  for (const { version } of routes.traffic?.split ?? []) {
+    const route = byRef.get(String(versionMeant(version, routes.aliases)))
+    if (route !== undefined) aliased.add(route.id)
+  }
+  const fallback = byRef.get(productionAlias) ?? ready.at(-1)
   return {
     routes,
     model,
     byRef,
     unavailable,
-    fallback: byRef.get(productionAlias) ?? ready.at(-1),
+    split: splitOf(routes, policy, byRef),
+    fallback:
+      fallback === undefined
+        ? Result.fail(new InferenceError({ reason: new VersionNotFound({ model, version: null }) }))
+        : Result.succeed(fallback),
+    stickyHeader: stickyHeaderOf(routes),
+    ruled:
+      routes.traffic?.rollback === undefined
+        ? undefined
+        : { traffic: routes.traffic, aliases: routes.aliases },
     ready,
     aliased,
   }
@@ -126,10 +177,23 @@ export class RoutingTable extends Context.Service<
   RoutingTable,
   {
     /**
-     * The version that answers for `version`, a number or an alias; without it the alias `production`, else the
-     * highest ready version. Fails with `ModelNotFound`, `VersionNotFound` or `VersionUnavailable`.
+     * The version that answers for `version`, a number or an alias; without it one of the split if there is one, else
+     * the alias `production`, else the highest ready version. Of a split, the same for the same sticky key, and any by
+     * weight without. Fails with `ModelNotFound`, `VersionNotFound` or `VersionUnavailable`.
      */
-    readonly resolve: (model: string, version?: string) => Result.Result<Route, InferenceError>
+    readonly resolve: (
+      model: string,
+      version?: string,
+      stickyKey?: string,
+    ) => Result.Result<Route, InferenceError>
+    /** The request header that callers of the model are told by, in lower case; undefined when there is none. */
+    readonly stickyHeader: (model: string) => string | undefined
+    /** The route as it is by now; undefined when its version takes no requests any more. */
+    readonly renew: (route: Route) => Route | undefined
+    /** The policy by which versions are watched, and what its aliases point at; undefined where there is no rule. */
+    readonly ruled: (model: string) => Ruled | undefined
+    /** Routes by another policy at once, until the store has another than that of the revision. */
+    readonly anticipate: (model: ModelName, revision: number, policy: TrafficPolicy) => void
     /** Names of all models, ascending. */
     readonly models: () => ReadonlyArray<ModelName>
     /** The versions of `model` that are ready, ascending; undefined for an unknown model. */
@@ -159,7 +223,9 @@ export class RoutingTable extends Context.Service<
   static readonly make = Effect.gen(function* () {
     const store = yield* RegistryStore
     const { signals } = yield* RegistryChanges
+    const random = yield* Random.Random
     const table = new Map<string, RoutedModel>()
+    const anticipated = new Map<string, { readonly revision: number; readonly policy: TrafficPolicy }>()
     const listeners: Array<(routed: Routed) => void> = []
     // Two reads at once could leave the older answer in place.
     const oneAtATime = yield* Semaphore.make(1)
@@ -187,8 +253,16 @@ export class RoutingTable extends Context.Service<
     const put = (routes: Routes): boolean => {
       const known = table.get(routes.model)
       if (known !== undefined && Equal.equals(known.routes, routes)) return false
-      table.set(routes.model, index(routes))
+      const ahead = anticipated.get(routes.model)
+      const isAhead = ahead !== undefined && ahead.revision === routes.traffic?.revision
+      if (!isAhead) anticipated.delete(routes.model)
+      table.set(routes.model, index(routes, isAhead ? ahead.policy : routes.traffic))
       return true
+    }
+
+    const drop = (model: string): boolean => {
+      anticipated.delete(model)
+      return table.delete(model)
     }
 
     const since = (which: keyof typeof trouble) =>
@@ -210,7 +284,7 @@ export class RoutingTable extends Context.Service<
     const read = (model: ModelName) =>
       guarded(
         Effect.map(store.findRoutes(model), (found) => {
-          if (Option.isSome(found) ? put(found.value) : table.delete(model)) announce()
+          if (Option.isSome(found) ? put(found.value) : drop(model)) announce()
         }),
       )
 
@@ -219,7 +293,7 @@ export class RoutingTable extends Context.Service<
         trouble.signals = undefined
         const names = new Set(all.map(({ model }) => model))
         const gone = [...table.values()].filter(({ model }) => !names.has(model))
-        for (const { model } of gone) table.delete(model)
+        for (const { model } of gone) drop(model)
         const changed = all.filter(put)
         if (gone.length + changed.length > 0) announce()
       }),
@@ -272,22 +346,38 @@ export class RoutingTable extends Context.Service<
       Effect.forkScoped,
     )
 
-    const resolve = (model: string, version?: string): Result.Result<Route, InferenceError> => {
+    const unversioned = ({ split, fallback }: RoutedModel, stickyKey: string | undefined): Resolved => {
+      if (split === undefined) return fallback
+      return stickyKey === undefined ? split.at(random.nextDoubleUnsafe()) : split.of(stickyKey)
+    }
+
+    const resolve = (model: string, version?: string, stickyKey?: string): Resolved => {
       const routed = table.get(model)
       if (routed === undefined)
         return Result.fail(new InferenceError({ reason: new ModelNotFound({ model }) }))
-      const route = version === undefined ? routed.fallback : routed.byRef.get(version)
+      if (version === undefined) return unversioned(routed, stickyKey)
+      const route = routed.byRef.get(version)
       if (route !== undefined) return Result.succeed(route)
-      const why = version === undefined ? undefined : routed.unavailable.get(version)
-      return Result.fail(
-        new InferenceError({
-          reason: why ?? new VersionNotFound({ model, version: version ?? null }),
-        }),
-      )
+      const why = routed.unavailable.get(version)
+      return Result.fail(new InferenceError({ reason: why ?? new VersionNotFound({ model, version }) }))
+    }
+
+    const renew = (route: Route): Route | undefined => {
+      const now = table.get(route.model)?.byRef.get(String(route.version))
+      return now?.id === route.id ? now : undefined
     }
 
     return RoutingTable.of({
       resolve,
+      stickyHeader: (model) => table.get(model)?.stickyHeader,
+      renew,
+      ruled: (model) => table.get(model)?.ruled,
+      anticipate: (model, revision, policy) => {
+        const known = table.get(model)
+        if (known === undefined || known.routes.traffic?.revision !== revision) return
+        anticipated.set(model, { revision, policy })
+        table.set(model, { ...known, split: splitOf(known.routes, policy, known.byRef) })
+      },
       models: () => Array.from(table.values(), ({ model }) => model).sort(),
       readyVersions: (model) => table.get(model)?.ready,
       refresh,

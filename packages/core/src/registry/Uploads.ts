@@ -4,7 +4,7 @@ import type { ArtifactError } from "../artifacts/ArtifactError.ts"
 import { ArtifactStore, type StagedArtifact } from "../artifacts/ArtifactStore.ts"
 import { Actor } from "../events/Actor.ts"
 import { ForgeConfig } from "../ForgeConfig.ts"
-import type { AliasName, ModelName } from "../model/Names.ts"
+import { type AliasName, type ModelName, productionAlias } from "../model/Names.ts"
 import type { Signature } from "../model/Signature.ts"
 import type { Digest, Version } from "../model/Version.ts"
 import { incompatibleMove } from "./incompatibleMove.ts"
@@ -15,6 +15,7 @@ import {
   ModelNotFound,
   RegistryError,
   StoreUnavailable,
+  TrafficConflict,
   type UploadInterrupted,
 } from "./RegistryError.ts"
 import { RegistryStore, type Verdict, type VersionDraft } from "./RegistryStore.ts"
@@ -59,7 +60,8 @@ export class Uploads extends Context.Service<
     /**
      * Receives a file and makes it the next version of its model. The answer is `ready`, or `validating` when the
      * trial load takes longer than the configured patience. Fails with `ModelNotFound`, `ArtifactTooLarge`,
-     * `DigestMismatch`, `UnusableModel`, `DuplicateVersion`, `UploadInterrupted`, or, unless forced, with
+     * `DigestMismatch`, `UnusableModel`, `DuplicateVersion`, `UploadInterrupted`, `TrafficConflict` when `production` is
+     * asked for while a traffic policy is in force, or, unless forced, with
      * `IncompatibleSignature` when callers of the alias may fail with the file; then, or when it is interrupted before the
      * commit, nothing of the upload remains.
      */
@@ -82,7 +84,12 @@ export class Uploads extends Context.Service<
       model: ModelName,
       alias: AliasName,
       signature: Signature,
+      force: boolean,
     ) {
+      const known = yield* store.findModel(model)
+      if (alias === productionAlias && Option.isSome(known) && known.value.traffic !== null)
+        return yield* refuse(TrafficConflict.splitInForce(model))
+      if (force) return
       const [newest] = yield* store.listMoves(model, alias, { limit: 1 })
       if (newest === undefined || newest.version === null) return
       const from = yield* store.findVersion(model, newest.version)
@@ -109,8 +116,8 @@ export class Uploads extends Context.Service<
         return yield* refuse(
           new DuplicateVersion({ model: upload.model, version: duplicate.value, digest: staged.digest }),
         )
-      if (upload.alias !== undefined && upload.force !== true)
-        yield* checkAlias(upload.model, upload.alias, scanned.signature)
+      if (upload.alias !== undefined)
+        yield* checkAlias(upload.model, upload.alias, scanned.signature, upload.force === true)
       const trial = yield* Effect.forkScoped(validator.judge(staged.file, scanned.signature))
       return { staged, scanned, trial } satisfies Candidate
     })

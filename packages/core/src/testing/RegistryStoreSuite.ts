@@ -5,6 +5,7 @@ import type { RegistryStore } from "../registry/RegistryStore.ts"
 import { aliasTests } from "./RegistryStoreAliases.ts"
 import { modelTests } from "./RegistryStoreModels.ts"
 import { moveTests } from "./RegistryStoreMoves.ts"
+import { trafficTests } from "./RegistryStoreTraffic.ts"
 import { versionTests } from "./RegistryStoreVersions.ts"
 
 /**
@@ -19,5 +20,6 @@ export const suite = <E>(name: string, storeLayer: Layer.Layer<RegistryStore, E>
       versionTests(it)
       aliasTests(it)
       moveTests(it)
+      trafficTests(it)
     },
   )

@@ -75,6 +75,10 @@ export const open = Effect.fnUntraced(function* ({
   })
   const layerRouting = Layer.succeed(RoutingTable, {
     resolve: () => assert.fail("not its business"),
+    stickyHeader: () => undefined,
+    renew: (route) => route,
+    ruled: () => undefined,
+    anticipate: () => assert.fail("not its business"),
     models: () => [],
     readyVersions: () => undefined,
     refresh: () => Effect.void,

@@ -3,6 +3,7 @@ import { DateTime, Deferred, Effect, Fiber, Layer, Option, Queue, Result, Stream
 import { TestClock } from "effect/testing"
 import { RegistryChanges, type RegistrySignal } from "../../src/events/RegistryChanges.ts"
 import { AliasName, ModelName } from "../../src/model/Names.ts"
+import type { Traffic } from "../../src/model/TrafficPolicy.ts"
 import type { VersionNumber, VersionState } from "../../src/model/Version.ts"
 import { RegistryStore, Routes } from "../../src/registry/RegistryStore.ts"
 import { RoutingTable } from "../../src/registry/RoutingTable.ts"
@@ -15,12 +16,14 @@ interface Draft {
   readonly versions: Readonly<Record<number, VersionState>>
   readonly aliases?: Readonly<Record<string, number>>
   readonly reason?: string
+  readonly traffic?: Traffic
 }
 
-const routes = (model: ModelName, { versions, aliases = {}, reason }: Draft) =>
+const routes = (model: ModelName, { versions, aliases = {}, reason, traffic }: Draft) =>
   Routes.make({
     model,
     config: { runLimitMs: 5 },
+    traffic: traffic ?? null,
     aliases: Object.fromEntries(
       Object.entries(aliases).map(([alias, version]) => [AliasName.make(alias), version as VersionNumber]),
     ),
@@ -115,6 +118,112 @@ it.effect("without a version: production, else the highest that is ready, else n
     change(digits, { versions: { 1: "invalid", 2: "validating", 3: "archived" } })
     yield* table.refresh(digits)
     assert.strictEqual(resolve("digits"), 'Model "digits" has no version that is ready')
+  }),
+)
+
+/** A policy in force, its entries as number or alias and weight. */
+const split = (
+  entries: ReadonlyArray<readonly [number | string, number]>,
+  more: Partial<Traffic> = {},
+): Traffic => ({
+  split: entries.map(([version, weight]) => ({
+    version: typeof version === "number" ? (version as VersionNumber) : AliasName.make(version),
+    weight,
+  })),
+  revision: 1,
+  updatedAt: DateTime.makeUnsafe(0),
+  updatedBy: null,
+  ...more,
+})
+
+it.effect("without a version: the split where there is one, by weight or by key", () =>
+  Effect.gen(function* () {
+    const versions = { 1: "ready", 2: "ready", 3: "archived" } as const
+    const traffic = split(
+      [
+        ["production", 70],
+        [2, 20],
+        [3, 10],
+      ],
+      { sticky: "header:X-User" },
+    )
+    const { table, change, hear } = yield* open([digits, { versions, aliases: { production: 1 }, traffic }])
+    const version = (key?: string) =>
+      Number(Result.getOrThrow(table.resolve("digits", undefined, key)).version)
+    const counts = new Map<number, number>()
+    for (let i = 0; i < 9000; i++) counts.set(version(), (counts.get(version()) ?? 0) + 1)
+    assert.deepStrictEqual(new Set(counts.keys()), new Set([1, 2]))
+    for (const key of ["ada", "eve", "bob"]) assert.strictEqual(version(key), version(key))
+    assert.strictEqual(table.stickyHeader("digits"), "x-user")
+    assert.isUndefined(table.stickyHeader("letters"))
+    // A version that is named is answered by that version.
+    assert.strictEqual(Number(Result.getOrThrow(table.resolve("digits", "1", "ada")).version), 1)
+    // Nothing of the split is ready: as if there were none.
+    change(digits, { versions: { 1: "archived", 2: "archived", 4: "ready" }, traffic })
+    yield* hear({ _tag: "Changed", models: [digits] })
+    assert.strictEqual(version("ada"), 4)
+  }),
+)
+
+it.effect("loads what a split names ahead, as what aliases point at", () =>
+  Effect.gen(function* () {
+    const { table } = yield* open([
+      digits,
+      {
+        versions: { 1: "ready", 2: "ready", 3: "ready" },
+        traffic: split([
+          [1, 90],
+          [3, 10],
+        ]),
+      },
+    ])
+    const seen: Array<number> = []
+    yield* table.onChange(({ aliased }) => seen.push(aliased.size))
+    assert.deepStrictEqual(seen, [2])
+  }),
+)
+
+it.effect("a route is renewed as long as its version takes requests", () =>
+  Effect.gen(function* () {
+    const { table, change } = yield* open([digits, { versions: { 1: "ready", 2: "ready" } }])
+    const route = Result.getOrThrow(table.resolve("digits", "1"))
+    assert.strictEqual(table.renew(route), route)
+    change(digits, { versions: { 1: "ready" } })
+    yield* table.refresh(digits)
+    assert.strictEqual(table.renew(route)?.id, route.id)
+    assert.isUndefined(table.renew({ ...route, id: "digits/1/another" }))
+    change(digits, { versions: { 1: "archived" } })
+    yield* table.refresh(digits)
+    assert.isUndefined(table.renew(route))
+    assert.isUndefined(table.renew({ ...route, model: letters }))
+  }),
+)
+
+it.effect("routes by a policy ahead of the store, until the store has another revision", () =>
+  Effect.gen(function* () {
+    const versions = { 1: "ready", 2: "ready" } as const
+    const traffic = split([
+      [1, 0],
+      [2, 100],
+    ])
+    const { table, resolve, change } = yield* open([digits, { versions, traffic }])
+    assert.strictEqual(resolve("digits"), 2)
+    table.anticipate(digits, 7, split([[1, 100]]))
+    assert.strictEqual(resolve("digits"), 2)
+    table.anticipate(letters, 1, split([[1, 100]]))
+    table.anticipate(digits, 1, split([[1, 100]]))
+    assert.strictEqual(resolve("digits"), 1)
+    // Something else of the model changes.
+    change(digits, { versions: { ...versions, 3: "ready" }, traffic })
+    yield* table.refresh(digits)
+    assert.strictEqual(resolve("digits"), 1)
+    change(digits, { versions, traffic: { ...traffic, revision: 2 } })
+    yield* table.refresh(digits)
+    assert.strictEqual(resolve("digits"), 2)
+    // The revisions of a model that was deleted and made anew begin anew.
+    change(digits, { versions, traffic })
+    yield* table.refresh(digits)
+    assert.strictEqual(resolve("digits"), 2)
   }),
 )
 

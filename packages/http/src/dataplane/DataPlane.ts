@@ -41,13 +41,21 @@ import { type DataPlaneResponse, type ResponseBody, renderProblem } from "./resp
 import { worded } from "./response/wording.ts"
 import type { DataRoute } from "./routes.ts"
 
+/** A place for a request, and where it goes. */
+export interface Place {
+  /** To be released when all is done with the request. A compressed body takes more of it. */
+  readonly permit: Permit
+  /** Where it was for then. Of a split, chosen once: everything that is done with the request keeps to it. */
+  readonly chosen: Result.Result<Route, InferenceError>
+}
+
 export interface DataPlaneRequest {
   readonly route: DataRoute
   readonly headers: RequestHeaders
   /** Handed over: whoever asks must not use it any more. */
   readonly body: RequestBody
-  /** The place that was reserved for the request. A compressed body takes more of it. */
-  readonly permit: Permit
+  /** What was reserved for the request. */
+  readonly place: Place
   /** Aborted when the caller goes away. */
   readonly signal: AbortSignal
 }
@@ -62,10 +70,10 @@ export interface DataPlaneHandler {
     headers: RequestHeaders,
   ) => DataPlaneResponse | undefined
   /**
-   * A place for the request, reserved before its body is read and to be released when all is done with it; or the
-   * answer to a request that there is no place for, or no model.
+   * A place for the request, reserved before its body is read; or the answer to a request that there is no place for,
+   * or no model.
    */
-  readonly reserve: (route: DataRoute, headers: RequestHeaders) => Result.Result<Permit, DataPlaneResponse>
+  readonly reserve: (route: DataRoute, headers: RequestHeaders) => Result.Result<Place, DataPlaneResponse>
   /** Answers always: failures are answers. Rejects only with the reason of an aborted signal. */
   readonly handle: (request: DataPlaneRequest) => Promise<DataPlaneResponse>
   /** The answer to a body that turned out larger than `maxRequestBytes` while it was read. */
@@ -141,21 +149,36 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
     const orThrow = <A>(result: Result.Result<A, InferenceError>): A =>
       Result.getOrThrowWith(result, (error) => error)
 
-    const route = (model: string, version: string | undefined): Route =>
-      orThrow(inference.route(model, version))
+    /** Where the request goes that names the version, or none. */
+    const choose = (model: string, version: string | undefined, headers: RequestHeaders) => {
+      // Headers are looked at only where the traffic policy names one.
+      const header = version === undefined ? inference.stickyHeader(model) : undefined
+      return inference.route(model, version, header === undefined ? undefined : firstValue(headers[header]))
+    }
 
-    const predictSmall = ({ body, route: { model } }: DataPlaneRequest): PredictRequest => {
-      const parsed = parseBody(joinBody(body))
+    /** Where a request with a place goes: where it was to go, unless that takes no requests any more. */
+    const routeOf = (
+      { place: { chosen }, route: { model, version }, headers }: DataPlaneRequest,
+      named = version,
+    ): Route => {
+      const still =
+        named === version && Result.isSuccess(chosen) ? inference.renew(chosen.success) : undefined
+      return still ?? orThrow(choose(model, named, headers))
+    }
+
+    const predictSmall = (request: DataPlaneRequest): PredictRequest => {
+      const parsed = parseBody(joinBody(request.body))
       const members = readPredict(parsed.value)
-      const to = route(model, members.version)
+      const to = routeOf(request, members.version)
       const exact = parsed.exactFor(to.signature)
       const { inputs, version, outputs, schedule } = exact === parsed.value ? members : readPredict(exact)
       return { to, inputs: orThrow(nestedInputs(to, inputs)), version, outputs, schedule }
     }
 
-    const predictLarge = ({ body, signal, route: { model } }: DataPlaneRequest): Promise<PredictRequest> => {
-      const likely = Result.getOrUndefined(inference.route(model))
-      return readLargePredict(reader, likely?.signature, (version) => route(model, version), body, signal)
+    const predictLarge = (request: DataPlaneRequest): Promise<PredictRequest> => {
+      const { body, signal, place } = request
+      const likely = Result.getOrUndefined(place.chosen)
+      return readLargePredict(reader, likely?.signature, (version) => routeOf(request, version), body, signal)
     }
 
     const predict = async (request: DataPlaneRequest, id: string): Promise<DataPlaneResponse> => {
@@ -175,14 +198,14 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
     })
 
     /** The body as it was before it was compressed. Its bytes are reserved as they come out, and limited. */
-    const plainBody = ({ body, headers, permit, signal }: DataPlaneRequest) => {
+    const plainBody = ({ body, headers, place, signal }: DataPlaneRequest) => {
       const coding = contentCoding(headers)
       if (coding === undefined || coding === "unknown") return body
       let size = 0
       const spend = (bytes: number) => {
         size += bytes
         if (size > maxRequestBytes) throw tooLargeProblem
-        orThrow(permit.grow(bytes))
+        orThrow(place.permit.grow(bytes))
       }
       return decompress(joinBody(body), { coding, spend, jsonLength: jsonLength(headers) ?? 0, signal })
     }
@@ -206,7 +229,7 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
     const infer = async (request: DataPlaneRequest, id: string): Promise<DataPlaneResponse> => {
       const since = performance.now()
       const { headers, signal } = request
-      const to = route(request.route.model, request.route.version)
+      const to = routeOf(request)
       const body = headers["content-encoding"] === undefined ? request.body : await plainBody(request)
       const length = jsonLength(headers)
       const asked = isLarge(body, length)
@@ -247,19 +270,27 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
         const instead = insteadOf(kind, problem)
         return instead === undefined ? refusal : { ...refusal, headers: { ...refusal.headers, ...instead } }
       },
-      reserve: ({ kind, model }, headers) => {
-        const known = inference.route(model)
-        const refusal =
-          Result.isFailure(known) && known.failure.reason._tag === "ModelNotFound"
-            ? Result.fail(known.failure)
+      reserve: ({ kind, model, version }, headers) => {
+        const chosen = choose(model, version, headers)
+        const any = Result.isSuccess(chosen) ? chosen : inference.route(model)
+        const permit =
+          Result.isFailure(any) && any.failure.reason._tag === "ModelNotFound"
+            ? Result.fail(any.failure)
             : admission.reserve(
                 model,
                 Number(firstValue(headers["content-length"]) ?? unknownBodyBytes),
-                Result.isSuccess(known) ? known.success.config.queue : undefined,
+                Result.isSuccess(any) ? any.success.config.queue : undefined,
               )
-        return Result.mapError(refusal, (error) =>
-          renderProblem(kind, inferenceProblem(error.reason), requestId(headers), retryAfter(error)),
-        )
+        return Result.isSuccess(permit)
+          ? Result.succeed({ permit: permit.success, chosen })
+          : Result.fail(
+              renderProblem(
+                kind,
+                inferenceProblem(permit.failure.reason),
+                requestId(headers),
+                retryAfter(permit.failure),
+              ),
+            )
       },
       tooLarge: ({ kind }, headers) => renderProblem(kind, tooLargeProblem, requestId(headers)),
       handle: async (request) => {

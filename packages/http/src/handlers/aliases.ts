@@ -27,7 +27,11 @@ export const layerAliases = HttpApiBuilder.group(
       move: ({ params, query, payload }) =>
         modelName(params.model).pipe(
           Effect.flatMap((model) =>
-            aliases.move(model, params.alias, { ...payload, force: query.force === "true" }),
+            aliases.move(model, params.alias, {
+              ...payload,
+              force: query.force === "true",
+              clearTraffic: query.clearTraffic === "true",
+            }),
           ),
           answering(
             "ModelNotFound",
@@ -35,12 +39,13 @@ export const layerAliases = HttpApiBuilder.group(
             "VersionConflict",
             "AliasMoved",
             "IncompatibleSignature",
+            "TrafficConflict",
           ),
         ),
       remove: ({ params }) =>
         named(params).pipe(
           Effect.flatMap(([model, alias]) => aliases.remove(model, alias)),
-          answering("ModelNotFound", "AliasNotFound"),
+          answering("ModelNotFound", "AliasNotFound", "TrafficConflict"),
         ),
       history: Effect.fnUntraced(
         function* ({ params, query }) {
@@ -54,7 +59,7 @@ export const layerAliases = HttpApiBuilder.group(
       rollback: ({ params, payload }) =>
         named(params).pipe(
           Effect.flatMap(([model, alias]) => aliases.rollback(model, alias, payload?.reason)),
-          answering("ModelNotFound", "AliasNotFound", "AliasMoved", "NothingToRestore"),
+          answering("ModelNotFound", "AliasNotFound", "AliasMoved", "NothingToRestore", "TrafficConflict"),
         ),
     })
   }),

@@ -1,8 +1,7 @@
 /** The data plane behind the router, for hosts that speak Web requests only and do not mount it ahead. */
-import type { Permit } from "@modelforge/core"
 import { ByteSize, Effect, Result, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest, HttpServerResponse } from "effect/http"
-import { DataPlane, type DataPlaneHandler } from "../dataplane/DataPlane.ts"
+import { DataPlane, type DataPlaneHandler, type Place } from "../dataplane/DataPlane.ts"
 import { chunksLength, type DataPlaneResponse } from "../dataplane/response/response.ts"
 import type { DataRoute } from "../dataplane/routes.ts"
 
@@ -17,7 +16,7 @@ const answer = Effect.fnUntraced(function* (
   dataPlane: DataPlaneHandler,
   route: DataRoute,
   request: HttpServerRequest.HttpServerRequest,
-  permit: Permit,
+  place: Place,
 ) {
   const { headers } = request
   const body = yield* request.arrayBuffer.pipe(
@@ -26,7 +25,7 @@ const answer = Effect.fnUntraced(function* (
   )
   if (body._tag === "None") return toResponse(dataPlane.tooLarge(route, headers))
   const found = yield* Effect.promise((signal) =>
-    dataPlane.handle({ route, headers, body: new Uint8Array(body.value), permit, signal }),
+    dataPlane.handle({ route, headers, body: new Uint8Array(body.value), place, signal }),
   )
   return toResponse(found)
 })
@@ -36,9 +35,11 @@ export const serveDataPlane = Effect.map(DataPlane, (dataPlane) =>
     const { method, headers } = request
     const refusal = dataPlane.refuseHead(method, route, headers)
     if (refusal !== undefined) return toResponse(refusal)
-    const place = dataPlane.reserve(route, headers)
-    if (Result.isFailure(place)) return toResponse(place.failure)
-    const permit = place.success
-    return yield* answer(dataPlane, route, request, permit).pipe(Effect.ensuring(Effect.sync(permit.release)))
+    const reserved = dataPlane.reserve(route, headers)
+    if (Result.isFailure(reserved)) return toResponse(reserved.failure)
+    const place = reserved.success
+    return yield* answer(dataPlane, route, request, place).pipe(
+      Effect.ensuring(Effect.sync(place.permit.release)),
+    )
   }),
 )

@@ -6,7 +6,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { pageOf, windowOf } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 
-const resource = (model: Model) => ({ ...model, traffic: null })
+const resource = (model: Model) => ({ ...model })
 
 export const layerModels = HttpApiBuilder.group(
   ForgeApi,

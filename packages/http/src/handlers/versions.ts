@@ -92,6 +92,7 @@ export const layerVersions = HttpApiBuilder.group(
             "ModelNotFound",
             "DuplicateVersion",
             "IncompatibleSignature",
+            "TrafficConflict",
             "DigestMismatch",
             "ArtifactTooLarge",
             "UnusableModel",

@@ -4,9 +4,8 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { ForbiddenProblem } from "@modelforge/api"
-import type { Permit } from "@modelforge/core"
 import { Result } from "effect"
-import type { DataPlaneHandler } from "../dataplane/DataPlane.ts"
+import type { DataPlaneHandler, Place } from "../dataplane/DataPlane.ts"
 import { chunksLength, type DataPlaneResponse } from "../dataplane/response/response.ts"
 import { type DataRoute, matchRoute } from "../dataplane/routes.ts"
 import type { Arrival } from "../guard/openMode.ts"
@@ -119,7 +118,7 @@ const answer = async (
   route: DataRoute,
   request: IncomingMessage,
   response: ServerResponse,
-  permit: Permit,
+  place: Place,
 ) => {
   const { headers } = request
   const body = await readBody(request, dataPlane.maxRequestBytes)
@@ -133,7 +132,7 @@ const answer = async (
     if (!response.writableFinished) caller.abort()
   })
   const found = await dataPlane
-    .handle({ route, headers, body, permit, signal: caller.signal })
+    .handle({ route, headers, body, place, signal: caller.signal })
     .catch(() => undefined)
   // Only a caller that left gets no answer.
   const sent = found === undefined ? undefined : send(response, found)
@@ -153,7 +152,7 @@ const serve = (
   }
   const place = dataPlane.reserve(route, request.headers)
   if (Result.isFailure(place)) sendAway(request, response, place.failure)
-  else void answer(dataPlane, route, request, response, place.success).finally(place.success.release)
+  else void answer(dataPlane, route, request, response, place.success).finally(place.success.permit.release)
 }
 
 export const makeNodeListener =

@@ -102,17 +102,6 @@ describe("a prediction", () => {
     }),
   )
 
-  it.effect("goes to the version that the path or the body names", () =>
-    Effect.gen(function* () {
-      const { ask, inference } = yield* open()
-      yield* ask(good)
-      yield* ask({ ...good, version: 7 })
-      yield* ask({ ...good, version: "canary" })
-      yield* ask(goodV2, { route: { ...inferRoute, version: "2" } })
-      assert.deepStrictEqual(inference.routed, ["digits", "digits/7", "digits/canary", "digits/2"])
-    }),
-  )
-
   it.effect("keeps 64-bit integers exact both ways", () =>
     Effect.gen(function* () {
       const { ask, inference } = yield* open()

@@ -43,6 +43,10 @@ export type Reason = InferenceError["reason"]
 export class FakeInference {
   signature: Signature = signature
   config: ModelConfig = {}
+  /** The header that callers are told by. */
+  stickyHeader: string | undefined
+  /** Whether the version that was chosen takes requests when the body has come. */
+  isServed = true
   /** Why there is no route. */
   noRoute: Reason | undefined
   /** What a run gives; by default its inputs, named as the outputs. */
@@ -55,19 +59,22 @@ export class FakeInference {
     queueMs: 0.25,
     computeMs: 1.5,
   })
-  /** What was asked for: `model` or `model/version`. */
+  /** What was asked for: `model` or `model/version`, and `#key` of a caller with one. */
   readonly routed: Array<string> = []
   readonly signals: Array<AbortSignal | undefined> = []
   readonly schedules: Array<{ timeoutMs: number | undefined; priority: number | undefined }> = []
   readonly logs: Array<string> = []
 
   readonly #layerInference = Layer.succeed(Inference, {
-    route: (model, version) => {
-      this.routed.push(version === undefined ? model : `${model}/${version}`)
+    route: (model, version, stickyKey) => {
+      const key = stickyKey === undefined ? "" : `#${stickyKey}`
+      this.routed.push(`${version === undefined ? model : `${model}/${version}`}${key}`)
       return this.noRoute === undefined
         ? Result.succeed({ ...routeTo(this.signature), config: this.config })
         : Result.fail(new InferenceError({ reason: this.noRoute }))
     },
+    stickyHeader: () => this.stickyHeader,
+    renew: (route) => (this.isServed ? route : undefined),
     run: async (route, inputs, outputs, options): Promise<Prediction> => {
       this.signals.push(options?.signal)
       this.schedules.push({ timeoutMs: options?.timeoutMs, priority: options?.priority })
@@ -130,7 +137,13 @@ export const askBytes = (
   dataPlane: DataPlaneHandler,
   body: unknown,
   { route = predictRoute, headers = {}, signal = new AbortController().signal }: Ask = {},
-): Promise<DataPlaneResponse> => dataPlane.handle({ route, headers, body: bytesOf(body), permit, signal })
+): Promise<DataPlaneResponse> => {
+  const place = dataPlane.reserve(route, headers)
+  if (Result.isFailure(place)) return Promise.resolve(place.failure)
+  place.success.permit.release()
+  const { chosen } = place.success
+  return dataPlane.handle({ route, headers, body: bytesOf(body), place: { permit, chosen }, signal })
+}
 
 /** The answer as text; one that is bytes is a failure of the test. */
 export const asText = ({ body, ...rest }: DataPlaneResponse): TextAnswer => {

@@ -212,3 +212,81 @@ it.live("moves and rollbacks on one server lose no request on either", () =>
     assert.isAbove(answers.get(1) ?? 0, 10)
   }),
 )
+
+/** Gives back what it gets, as its stable version does, but fails on everything beyond 2. */
+const brokenBeyondTwo = onnx.model({
+  nodes: [
+    onnx.node("Cast", ["x"], ["i"], { attributes: [onnx.attributeInt("to", onnx.elementType.INT64)] }),
+    onnx.node("Gather", ["table", "i"], ["y"]),
+  ],
+  initializers: [onnx.tensor("table", onnx.elementType.FP32, [3], onnx.rawData(Float32Array.of(0, 1, 2)))],
+  inputs: [onnx.value("x", onnx.elementType.FP32, ["n"])],
+  outputs: [onnx.value("y", onnx.elementType.FP32, ["n"])],
+})
+
+const History = Schema.Struct({
+  items: Schema.Array(
+    Schema.Struct({
+      updatedBy: Schema.NullOr(Schema.String),
+      reason: Schema.NullOr(Schema.String),
+      policy: Schema.Struct({
+        split: Schema.Array(Schema.Struct({ version: Schema.Int, weight: Schema.Int })),
+      }),
+    }),
+  ),
+})
+
+it.live(
+  "a canary that fails takes itself out on both servers, once, with no more failures than the rule allows",
+  () =>
+    Effect.gen(function* () {
+      const { start } = yield* sharedDatabase
+      const [one, two] = [yield* start, yield* start]
+      const servers = [one, two]
+      const { target } = one
+      for (const file of [onnx.identity(onnx.elementType.FP32), brokenBeyondTwo])
+        assert.strictEqual((yield* upload(target, "echo", file)).status, 201)
+      const traffic = "/v1/models/echo/traffic"
+      const minRequests = 10
+      const set = yield* send(target, "PUT", traffic, {
+        json: {
+          split: [
+            { version: 1, weight: 60 },
+            { version: 2, weight: 40 },
+          ],
+          rollback: { errorRate: 0.2, windowSeconds: 60, minRequests },
+        },
+      })
+      assert.strictEqual(set.status, 200, set.bytes.toString())
+      const ask = (server: Target) =>
+        send(server, "POST", "/v1/models/echo/predict", { json: { inputs: { x: [7] } } })
+      for (const server of servers)
+        yield* Effect.repeat(
+          Effect.map(get(server.target, "/v1/models/echo/traffic"), ({ status }) => status),
+          { until: (status) => status === 200 },
+        )
+      const concurrency = 4
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 400 }, (_, index) => (index % 2 === 0 ? one : two).target),
+        ask,
+        { concurrency },
+      )
+      const failures = answers.filter(({ status }) => status !== 200)
+      // Each server judges by what it saw, and what was in flight then may fail, too.
+      assert.isAtLeast(failures.length, minRequests)
+      assert.isAtMost(failures.length, servers.length * minRequests + concurrency)
+      // The last hundred are past it.
+      assert.isTrue(answers.slice(-100).every(({ headers }) => headers["modelforge-model-version"] === "1"))
+      for (const server of servers) {
+        const { json } = yield* get(server.target, `${traffic}/history`)
+        const { items } = yield* Schema.decodeUnknownEffect(History)(json)
+        assert.strictEqual(items.length, 2)
+        assert.deepStrictEqual(items[0]?.policy.split, [{ version: 1, weight: 100 }])
+        assert.strictEqual(items[0]?.updatedBy, "rollback rule")
+        assert.match(items[0]?.reason ?? "", /^Version 2 was taken out of the split: \d+ of 1\d requests/)
+      }
+      const logged = servers.map(({ stderr, stdout }) => stderr() + stdout()).join("")
+      assert.include(logged, "Version 2 was taken out of the split")
+    }),
+  120_000,
+)

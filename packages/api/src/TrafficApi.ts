@@ -1,0 +1,72 @@
+/** The traffic policy of a model: how requests that name no version are spread over its versions. */
+import { Traffic, TrafficChange, TrafficPolicy, TrafficReason } from "@modelforge/core/model"
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
+import { Page, pageQuery } from "./Page.ts"
+import {
+  IncompatibleSplitProblem,
+  ModelNotFoundProblem,
+  TrafficNotFoundProblem,
+  UnavailableProblem,
+  VersionConflictProblem,
+  VersionNotFoundProblem,
+} from "./Problems.ts"
+
+const params = { model: Schema.String }
+
+/** What is not named is refused, so that nobody believes in a rule that is not there. */
+const strict = { onExcessProperty: "error" } as const
+
+export class TrafficApi extends HttpApiGroup.make("traffic")
+  .add(
+    HttpApiEndpoint.get("get", "/", {
+      params,
+      success: Traffic,
+      error: [ModelNotFoundProblem, TrafficNotFoundProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "Get a model's traffic policy"),
+    HttpApiEndpoint.put("set", "/", {
+      params,
+      query: {
+        /** Splits requests even if callers may fail with a version's signature. */
+        force: Schema.optionalKey(Schema.Literals(["true", "false"])),
+      },
+      payload: Schema.Struct({ ...TrafficPolicy.fields, reason: Schema.optionalKey(TrafficReason) }),
+      success: Traffic,
+      error: [
+        ModelNotFoundProblem,
+        VersionNotFoundProblem,
+        VersionConflictProblem,
+        IncompatibleSplitProblem,
+        UnavailableProblem,
+      ],
+    })
+      .annotate(HttpApi.PayloadParseOptions, strict)
+      .annotate(OpenApi.Summary, "Say how requests without a version are spread")
+      .annotate(
+        OpenApi.Description,
+        "Replaces the whole policy, for every request from then on. Weights sum to 100. A version with which callers " +
+          "of the present one may fail is refused with the differences, unless `force=true`.",
+      ),
+    HttpApiEndpoint.delete("remove", "/", {
+      params,
+      success: HttpApiSchema.NoContent,
+      error: [ModelNotFoundProblem, TrafficNotFoundProblem, UnavailableProblem],
+    })
+      .annotate(OpenApi.Summary, "Remove a model's traffic policy")
+      .annotate(
+        OpenApi.Description,
+        "Requests go to the alias `production` again, else to the highest ready version.",
+      ),
+    HttpApiEndpoint.get("history", "/history", {
+      params,
+      query: pageQuery,
+      success: Page(TrafficChange),
+      error: [ModelNotFoundProblem, UnavailableProblem],
+    }).annotate(OpenApi.Summary, "List the changes of a model's traffic policy, newest first"),
+  )
+  .prefix("/v1/models/:model/traffic")
+  .annotateMerge(OpenApi.annotations({ title: "Traffic" })) {}
