@@ -12,7 +12,7 @@ import { OffsetMismatch, UploadError, UploadFragmented, UploadStorageFailed } fr
 import { type Piece, type StoredUpload, UploadOutcome, UploadPlan, UploadStore } from "./UploadStore.ts"
 
 /** Segments of one upload, each of which is a file: enough for the largest file in pieces of 256 KiB. */
-const maxSegments = 10_000
+const defaultMaxSegments = 10_000
 
 /** What has no upload's name and is as old as this was left by a process that died. */
 const abandonedAfterMs = 3_600_000
@@ -29,7 +29,7 @@ const failedIn = (operation: string) => (cause: unknown) =>
 const segmentName = (offset: number) => String(offset).padStart(16, "0")
 const isSegment = (name: string) => /^\d{16}$/.test(name)
 
-const make = Effect.fnUntraced(function* (given: string) {
+const make = Effect.fnUntraced(function* (given: string, maxSegments: number) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const directory = path.resolve(given)
@@ -218,5 +218,6 @@ const make = Effect.fnUntraced(function* (given: string) {
   })
 })
 
-/** Keeps unfinished uploads in `directory`, made when it does not exist. */
-export const layerUploadStoreLocal = (directory: string) => Layer.effect(UploadStore, make(directory))
+/** Keeps unfinished uploads in `directory`, made when it does not exist, each in at most so many files. */
+export const layerUploadStoreLocal = (directory: string, maxSegments = defaultMaxSegments) =>
+  Layer.effect(UploadStore, make(directory, maxSegments))

@@ -37,6 +37,7 @@ it("a model goes through JSON and comes back", () => {
     latestVersion: null,
     aliases: { production: 1 },
     config: { batching: { maxBatchSize: 8 } },
+    traffic: null,
     state: "ready",
   }
   const model = Schema.decodeUnknownSync(Model)(wire)
