@@ -11,8 +11,13 @@ import { writeSegments } from "./segments.ts"
 import { OffsetMismatch, UploadError, UploadFragmented, UploadStorageFailed } from "./UploadError.ts"
 import { type Piece, type StoredUpload, UploadOutcome, UploadPlan, UploadStore } from "./UploadStore.ts"
 
-/** Segments of one upload, each of which is a file: enough for the largest file in pieces of 256 KiB. */
-const defaultMaxSegments = 10_000
+export interface LocalUploadStoreOptions {
+  /**
+   * Segments of one upload, each of which is a file. Default: 10,000, enough for the largest file in pieces of
+   * 256 KiB.
+   */
+  readonly maxSegments?: number | undefined
+}
 
 /** What has no upload's name and is as old as this was left by a process that died. */
 const abandonedAfterMs = 3_600_000
@@ -29,7 +34,10 @@ const failedIn = (operation: string) => (cause: unknown) =>
 const segmentName = (offset: number) => String(offset).padStart(16, "0")
 const isSegment = (name: string) => /^\d{16}$/.test(name)
 
-const make = Effect.fnUntraced(function* (given: string, maxSegments: number) {
+const make = Effect.fnUntraced(function* (
+  given: string,
+  { maxSegments = 10_000 }: LocalUploadStoreOptions = {},
+) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const directory = path.resolve(given)
@@ -203,7 +211,7 @@ const make = Effect.fnUntraced(function* (given: string, maxSegments: number) {
     list: fs.readDirectory(directory).pipe(
       Effect.mapError(failedIn("list")),
       Effect.map((names) => names.flatMap((name) => Option.toArray(UploadId.makeOption(name)))),
-      Effect.flatMap(Effect.forEach((id) => findOrWarn(id))),
+      Effect.flatMap(Effect.forEach((id) => findOrWarn(id), { concurrency: 16 })),
       Effect.map((found) => found.flatMap((upload) => Option.toArray(upload))),
     ),
     append,
@@ -218,6 +226,6 @@ const make = Effect.fnUntraced(function* (given: string, maxSegments: number) {
   })
 })
 
-/** Keeps unfinished uploads in `directory`, made when it does not exist, each in at most so many files. */
-export const layerUploadStoreLocal = (directory: string, maxSegments = defaultMaxSegments) =>
-  Layer.effect(UploadStore, make(directory, maxSegments))
+/** Keeps unfinished uploads in `directory`, made when it does not exist. */
+export const layerUploadStoreLocal = (directory: string, options?: LocalUploadStoreOptions) =>
+  Layer.effect(UploadStore, make(directory, options))

@@ -306,50 +306,50 @@ describe("refusals", () => {
   )
 })
 
-const seed = 17
+const junk = [
+  "",
+  "0",
+  "-1",
+  "1",
+  "00",
+  "1.5",
+  "NaN",
+  "0x10",
+  "1,1",
+  "é",
+  "a b",
+  "9".repeat(15),
+  "9".repeat(40),
+]
+const headers = ["upload-offset", "upload-checksum", "tus-resumable", "content-type", "upload-length"]
+const known = [200, 201, 204, 400, 404, 409, 412, 413, 415, 422, 460]
 
-it.live(`whatever the headers and offsets are, each answer is one of the contract (seed ${seed})`, () =>
-  Effect.gen(function* () {
-    const { call, forge } = yield* mountWeb({ maxUploads: 1000 })
-    const { int, pick } = random(seed)
-    const junk = [
-      "",
-      "0",
-      "-1",
-      "1",
-      "00",
-      "1.5",
-      "NaN",
-      "0x10",
-      "1,1",
-      "é",
-      "a b",
-      "9".repeat(15),
-      "9".repeat(40),
-    ]
-    const headers = ["upload-offset", "upload-checksum", "tus-resumable", "content-type", "upload-length"]
-    const known = [200, 201, 204, 400, 404, 409, 412, 413, 415, 422, 460]
-    for (let round = 0; round < 15; round++) {
-      const file = onnx("floats", `${round} ${"x".repeat(int(200))}`)
-      const { path } = yield* begun(call, file.length)
-      let offset = 0
-      for (let sent = 0; offset < file.length && sent < 200; sent++) {
-        const at = int(3) === 0 ? int(file.length + 2) : offset
-        const header = int(3) === 0 ? pick(headers) : undefined
-        // Offsets that are not meant may be right by chance: no bytes with those.
-        const sending = header === "upload-offset" ? "" : file.slice(at, at + int(60))
-        const answer = yield* call(
-          path,
-          piece(at, sending, header === undefined ? {} : { [header]: pick(junk) }),
-        )
-        assert.include(known, answer.status, `round ${round}: ${header} ${answer.text}`)
-        if (header === undefined) assert.strictEqual(answer.status < 300, at === offset, answer.text)
-        if (answer.status < 300) offset += sending.length
-        assert.strictEqual(body(yield* call(path))["offset"], offset)
-      }
-      const done = yield* call(path, piece(file.length, ""))
-      assert.strictEqual(body(done)["digest"], createHash("sha256").update(file).digest("hex"))
-    }
-    assert.deepStrictEqual(forge.logs, [])
-  }),
-)
+describe("whatever the headers and offsets are, each answer is one of the contract", () => {
+  for (let seed = 1; seed <= 15; seed++)
+    it.live(`seed ${seed}`, () =>
+      Effect.gen(function* () {
+        const { call, forge } = yield* mountWeb()
+        const { int, pick } = random(seed)
+        const file = onnx("floats", "x".repeat(int(200)))
+        const { path } = yield* begun(call, file.length)
+        let offset = 0
+        while (offset < file.length) {
+          const at = int(3) === 0 ? int(file.length + 2) : offset
+          const header = int(3) === 0 ? pick(headers) : undefined
+          // Offsets that are not meant may be right by chance: no bytes with those.
+          const sending = header === "upload-offset" ? "" : file.slice(at, at + int(60))
+          const answer = yield* call(
+            path,
+            piece(at, sending, header === undefined ? {} : { [header]: pick(junk) }),
+          )
+          assert.include(known, answer.status, `${header} ${answer.text}`)
+          if (header === undefined) assert.strictEqual(answer.status < 300, at === offset, answer.text)
+          if (answer.status < 300) offset += sending.length
+          assert.strictEqual(body(yield* call(path))["offset"], offset)
+        }
+        const done = yield* call(path, piece(file.length, ""))
+        assert.strictEqual(body(done)["digest"], createHash("sha256").update(file).digest("hex"))
+        assert.deepStrictEqual(forge.logs, [])
+      }),
+    )
+})
