@@ -37,9 +37,9 @@ const refusals: Readonly<Record<string, Refusal>> = {
     args: ["--host", "0.0.0.0"],
     says: /^--host: 0\.0\.0\.0 can be reached from other machines/,
   },
-  "artifacts on S3": {
+  "artifacts on S3 in no region": {
     args: ["--artifacts", "s3://bucket/models"],
-    says: /^--artifacts: S3 storage is not there yet/,
+    says: /^The artifact storage can't be used: S3 needs a region: set AWS_REGION/,
   },
   "a database that is not there": {
     environment: { DATABASE_URL: `postgres://forge:${secret}@127.0.0.1:1/models` },
