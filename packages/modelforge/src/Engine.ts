@@ -12,6 +12,7 @@ import {
   type RegistryError,
   type RoutingTable,
   type Settings,
+  type ShadowTraffic,
   type TrafficPolicies,
   type Uploads,
 } from "@modelforge/core"
@@ -79,6 +80,7 @@ export type Engine =
   | Registry
   | Aliases
   | TrafficPolicies
+  | ShadowTraffic
   | Uploads
   | RoutingTable
   | ForgeConfig
