@@ -1,5 +1,5 @@
 /** The traffic policy of a model: how requests that name no version are spread over its versions. */
-import { Traffic, TrafficChange, TrafficPolicy, TrafficReason } from "@modelforge/core/model"
+import { ShadowReport, Traffic, TrafficChange, TrafficPolicy, TrafficReason } from "@modelforge/core/model"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
@@ -60,6 +60,16 @@ export class TrafficApi extends HttpApiGroup.make("traffic")
       .annotate(
         OpenApi.Description,
         "Requests go to the alias `production` again, else to the highest ready version.",
+      ),
+    HttpApiEndpoint.get("shadow", "/shadow", {
+      params,
+      success: Schema.Struct({ items: Schema.Array(ShadowReport) }),
+      error: [ModelNotFoundProblem, TrafficNotFoundProblem, UnavailableProblem],
+    })
+      .annotate(OpenApi.Summary, "How the versions compare that shadow a model")
+      .annotate(
+        OpenApi.Description,
+        "What the server that answers saw of each version that its traffic policy has as a shadow. Kept in memory.",
       ),
     HttpApiEndpoint.get("history", "/history", {
       params,

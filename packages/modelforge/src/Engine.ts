@@ -13,6 +13,7 @@ import {
   type RegistryError,
   type RoutingTable,
   type Settings,
+  type ShadowTraffic,
   type TrafficPolicies,
   type UploadError,
   UploadSessions,
@@ -82,6 +83,7 @@ export type Engine =
   | Registry
   | Aliases
   | TrafficPolicies
+  | ShadowTraffic
   | Uploads
   | UploadSessions
   | RoutingTable

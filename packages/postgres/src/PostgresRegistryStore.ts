@@ -26,6 +26,7 @@ import {
   VersionConflict,
   VersionNotFound,
   versionsNamed,
+  versionsOfSplit,
 } from "@modelforge/core"
 import { Array, Effect, Equal, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
@@ -108,7 +109,7 @@ const make = Effect.gen(function* () {
     const from = splitFrom(known, policy)
     if (guard === undefined || from === undefined) return
     const left = yield* findVersion(model, from)
-    for (const version of versions) {
+    for (const version of versionsOfSplit(known, policy)) {
       const why = version === from ? undefined : guard(left, yield* findVersion(model, version))
       if (why !== undefined) return yield* refuse(why)
     }

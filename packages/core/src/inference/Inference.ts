@@ -5,6 +5,7 @@ import type { Tensors } from "../model/Tensor.ts"
 import type { VersionNumber } from "../model/Version.ts"
 import { type Route, RoutingTable } from "../registry/RoutingTable.ts"
 import { RollbackRules } from "../traffic/RollbackRules.ts"
+import { ShadowTraffic } from "../traffic/ShadowTraffic.ts"
 import { type Batcher, BatcherClosed } from "./Batcher.ts"
 import { checkInputs } from "./checkInputs.ts"
 import { InferenceError, InvalidInputs } from "./InferenceError.ts"
@@ -81,6 +82,7 @@ export class Inference extends Context.Service<
     const routing = yield* RoutingTable
     const models = yield* LoadedModels
     const rollback = yield* RollbackRules
+    const shadow = yield* ShadowTraffic
     const config = yield* ForgeConfig
     const defaultTimeoutMs = Duration.toMillis(config.defaultTimeout)
     const maxTimeoutMs = Duration.toMillis(config.maxTimeout)
@@ -158,6 +160,23 @@ export class Inference extends Context.Service<
       }
     }
 
+    const checked = (route: Route, inputs: Tensors, outputs: ReadonlyArray<string>) => {
+      const [issue, ...more] = checkInputs(route.signature, inputs, outputs)
+      if (issue !== undefined)
+        throw new InferenceError({
+          reason: new InvalidInputs({ model: route.model, issues: [issue, ...more] }),
+        })
+      return outputs.length > 0 ? outputs : route.outputNames
+    }
+
+    /** Behind everything that somebody waits for, and not counted by the rollback rule. */
+    const runShadow = async (route: Route, inputs: Tensors, outputs: ReadonlyArray<string>) =>
+      runOn(route, inputs, checked(route, inputs, outputs), {
+        signal: undefined,
+        timeoutMs: defaultTimeoutMs,
+        priority: Number.MAX_SAFE_INTEGER,
+      })
+
     const run = async (
       route: Route,
       inputs: Tensors,
@@ -166,12 +185,7 @@ export class Inference extends Context.Service<
     ): Promise<Prediction> => {
       const { signal } = options
       signal?.throwIfAborted()
-      const [issue, ...more] = checkInputs(route.signature, inputs, outputs)
-      if (issue !== undefined)
-        throw new InferenceError({
-          reason: new InvalidInputs({ model: route.model, issues: [issue, ...more] }),
-        })
-      const names = outputs.length > 0 ? outputs : route.outputNames
+      const names = checked(route, inputs, outputs)
       const resolved: ResolvedOptions = {
         signal,
         timeoutMs: Math.min(
@@ -180,9 +194,16 @@ export class Inference extends Context.Service<
         ),
         priority: options.priority ?? 0,
       }
-      return rollback.watches(route.model)
+      const running = rollback.watches(route.model)
         ? runWatched(route, inputs, names, resolved)
         : runOn(route, inputs, names, resolved)
+      return shadow.shadows(route.model) ? shadowed(running, route, inputs) : running
+    }
+
+    const shadowed = async (running: Promise<Prediction>, route: Route, inputs: Tensors) => {
+      const prediction = await running
+      shadow.offer(route, inputs, prediction, runShadow)
+      return prediction
     }
 
     const predict = Effect.fn("Inference.predict")(function* (request: {
@@ -215,6 +236,7 @@ export class Inference extends Context.Service<
   /** With the models it loads; needs the routes, a registry store, an artifact store and a runtime. */
   static readonly layer = Layer.effect(this, this.make).pipe(
     Layer.provide(RollbackRules.layer),
+    Layer.provideMerge(ShadowTraffic.layer),
     Layer.provideMerge(LoadedModels.layer),
   )
 }

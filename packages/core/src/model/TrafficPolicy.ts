@@ -26,6 +26,20 @@ export const Split = Schema.Array(SplitEntry).check(
 )
 export type Split = typeof Split.Type
 
+/** Versions that answered requests are run on again, to be compared. */
+export const Shadows = Schema.Array(
+  Schema.Struct({
+    version: VersionRef,
+    /** Of 100 requests, so many. */
+    percent: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 100 })),
+  }),
+).check(
+  Schema.isMaxLength(4),
+  Schema.makeFilter((shadows) => new Set(shadows.map(({ version }) => version)).size === shadows.length, {
+    message: "each version shadows once",
+  }),
+)
+
 /** By what a caller is told from others: `header:<name>`, a header's value; `none`, by nothing. */
 export const Sticky = Schema.String.check(
   Schema.isPattern(/^(?:none|header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64})$/, {
@@ -50,6 +64,8 @@ export const TrafficPolicy = Schema.Struct({
   split: Split,
   /** Requests with the same value go to the same version. Default: `none`, each goes its own way. */
   sticky: Schema.optionalKey(Sticky),
+  /** Default: none. */
+  shadow: Schema.optionalKey(Shadows),
   /** Default: no version is taken out by itself. */
   rollback: Schema.optionalKey(RollbackRule),
 })
@@ -101,8 +117,8 @@ export const policyOf = ({
 }: Traffic): TrafficPolicy => policy
 
 /** What a policy names, each once. */
-export const namedBy = ({ split }: TrafficPolicy): ReadonlySet<VersionRef> =>
-  new Set(split.map(({ version }) => version))
+export const namedBy = ({ split, shadow = [] }: TrafficPolicy): ReadonlySet<VersionRef> =>
+  new Set([...split, ...shadow].map(({ version }) => version))
 
 /** The version that is meant; undefined for an alias that is not there. */
 export const versionMeant = (

@@ -27,7 +27,7 @@ import {
 } from "./RegistryError.ts"
 import type { ModelChange, ModelFilter, MoveOptions, VersionDraft, Window } from "./RegistryStore.ts"
 import { maxMoves, maxTrafficChanges, RegistryStore, Routes } from "./RegistryStore.ts"
-import { refusedByTraffic, splitFrom, versionsNamed } from "./splitChecks.ts"
+import { refusedByTraffic, splitFrom, versionsNamed, versionsOfSplit } from "./splitChecks.ts"
 
 interface StoredModel {
   readonly name: ModelName
@@ -382,7 +382,10 @@ const make = () => {
         if (target === undefined) return yield* noVersion(model, version)
         if (target.state !== "ready")
           return yield* refuse(VersionConflict.notRoutable(model, version, target.state))
-        const why = left && left !== target ? guard?.(left, target) : undefined
+      }
+      for (const version of versionsOfSplit(named, policy)) {
+        const target = stored.versions.get(version)?.value
+        const why = left && target && left !== target ? guard?.(left, target) : undefined
         if (why) return yield* refuse(why)
       }
       return setTraffic(stored, policy, now, reason)

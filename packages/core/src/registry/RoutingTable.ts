@@ -21,7 +21,7 @@ import { InferenceError, VersionUnavailable } from "../inference/InferenceError.
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import { type ModelName, productionAlias } from "../model/Names.ts"
 import type { Signature } from "../model/Signature.ts"
-import { type Traffic, type TrafficPolicy, versionMeant } from "../model/TrafficPolicy.ts"
+import { namedBy, type Traffic, type TrafficPolicy, versionMeant } from "../model/TrafficPolicy.ts"
 import type { Digest, VersionNumber } from "../model/Version.ts"
 import { WeightedSplit } from "../traffic/WeightedSplit.ts"
 import { ModelNotFound, type RegistryError, VersionNotFound } from "./RegistryError.ts"
@@ -52,8 +52,14 @@ export interface Route {
 export interface Routed {
   /** By `Route.id`. */
   readonly routes: ReadonlyMap<string, Route>
-  /** Ids of those that an alias or a split points at. */
+  /** Ids of those that an alias or a traffic policy points at. */
   readonly aliased: ReadonlySet<string>
+}
+
+/** A version that a share of the requests is run on again. */
+export interface Shadow {
+  readonly route: Route
+  readonly percent: number
 }
 
 /** A policy with a rollback rule. One object as long as nothing changes. */
@@ -79,9 +85,10 @@ interface RoutedModel {
   /** The header that callers are told by, in lower case. */
   readonly stickyHeader: string | undefined
   readonly ruled: Ruled | undefined
+  readonly shadows: ReadonlyArray<Shadow> | undefined
   /** Versions that are ready, ascending. */
   readonly ready: ReadonlyArray<Route>
-  /** Ids of the routes that an alias or the split points at. */
+  /** Ids of the routes that an alias or the traffic policy points at. */
   readonly aliased: ReadonlySet<string>
 }
 
@@ -105,6 +112,14 @@ const splitOf = (
       return route === undefined ? [] : [{ name: String(version), weight, value: Result.succeed(route) }]
     }),
   )
+
+const shadowsOf = ({ traffic, aliases }: Routes, byRef: ReadonlyMap<string, Route>) => {
+  const shadows = (traffic?.shadow ?? []).flatMap(({ version, percent }): ReadonlyArray<Shadow> => {
+    const route = byRef.get(String(versionMeant(version, aliases)))
+    return route === undefined ? [] : [{ route, percent }]
+  })
+  return shadows.length === 0 ? undefined : shadows
+}
 
 const index = (routes: Routes, policy: TrafficPolicy | null): RoutedModel => {
   const byRef = new Map<string, Route>()
@@ -139,7 +154,7 @@ const index = (routes: Routes, policy: TrafficPolicy | null): RoutedModel => {
     const why = unavailable.get(String(version))
     if (why !== undefined) unavailable.set(alias, why)
   }
-  for (const { version } of routes.traffic?.split ?? []) {
+  for (const version of routes.traffic === null ? [] : namedBy(routes.traffic)) {
     const route = byRef.get(String(versionMeant(version, routes.aliases)))
     if (route !== undefined) aliased.add(route.id)
   }
@@ -155,6 +170,7 @@ const index = (routes: Routes, policy: TrafficPolicy | null): RoutedModel => {
         ? Result.fail(new InferenceError({ reason: new VersionNotFound({ model, version: null }) }))
         : Result.succeed(fallback),
     stickyHeader: stickyHeaderOf(routes),
+    shadows: shadowsOf(routes, byRef),
     ruled:
       routes.traffic?.rollback === undefined
         ? undefined
@@ -192,6 +208,8 @@ export class RoutingTable extends Context.Service<
     readonly renew: (route: Route) => Route | undefined
     /** The policy by which versions are watched, and what its aliases point at; undefined where there is no rule. */
     readonly ruled: (model: string) => Ruled | undefined
+    /** The versions that shadow the model; undefined where there are none. */
+    readonly shadows: (model: string) => ReadonlyArray<Shadow> | undefined
     /** Routes by another policy at once, until the store has another than that of the revision. */
     readonly anticipate: (model: ModelName, revision: number, policy: TrafficPolicy) => void
     /** Names of all models, ascending. */
@@ -372,6 +390,7 @@ export class RoutingTable extends Context.Service<
       stickyHeader: (model) => table.get(model)?.stickyHeader,
       renew,
       ruled: (model) => table.get(model)?.ruled,
+      shadows: (model) => table.get(model)?.shadows,
       anticipate: (model, revision, policy) => {
         const known = table.get(model)
         if (known === undefined || known.routes.traffic?.revision !== revision) return

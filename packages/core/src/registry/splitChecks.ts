@@ -25,6 +25,10 @@ export const versionsNamed = (
   return Result.succeed(versions)
 }
 
+/** The versions that callers may get an answer from, of a policy whose names are all there. */
+export const versionsOfSplit = ({ aliases }: Named, { split }: TrafficPolicy): ReadonlySet<VersionNumber> =>
+  new Set(split.flatMap(({ version }) => versionMeant(version, aliases) ?? []))
+
 /** Where requests go that are to be split: to the version of `production`, else to the heaviest of the split. */
 export const splitFrom = ({ aliases }: Named, { split }: TrafficPolicy): VersionNumber | undefined => {
   const heaviest = split.reduce((most, entry) => (entry.weight > most.weight ? entry : most))

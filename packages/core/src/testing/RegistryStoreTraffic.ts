@@ -128,7 +128,9 @@ export const trafficTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
       const model = yield* withVersions("traffic-guards", 4)
       yield* store.setAlias(model, production, v(1))
       yield* store.setAlias(model, canary, v(3))
-      yield* store.setTraffic(model, policyOf([v(2), 90], [canary, 10]))
+      const shadow = [{ version: v(4), percent: 12.5 }]
+      yield* store.setTraffic(model, { ...policyOf([v(2), 90], [canary, 10]), shadow })
+      yield* failsWith("VersionConflict", store.deleteVersion(model, v(4)))
       for (const use of [store.deleteVersion(model, v(2)), store.setArchived(model, v(2), true)]) {
         const refused = yield* failure(use)
         assert.deepInclude(refused, { _tag: "VersionConflict", version: 2 })
@@ -170,7 +172,9 @@ export const trafficTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
             return asked.at(-1) === refuse ? new ModelExists({ model }) : undefined
           },
         })
-      yield* ask(policyOf([v(1), 20], [v(2), 70], [v(3), 10]))
+      // Nobody gets an answer of a shadow.
+      const shadow = [{ version: v(4), percent: 100 }]
+      yield* ask({ ...policyOf([v(1), 20], [v(2), 70], [v(3), 10]), shadow })
       assert.deepStrictEqual(asked.splice(0).sort(), ["2>1", "2>3"])
       yield* store.setTraffic(model, null)
       yield* store.setAlias(model, production, v(4))

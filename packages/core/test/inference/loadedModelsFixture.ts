@@ -78,6 +78,7 @@ export const open = Effect.fnUntraced(function* ({
     stickyHeader: () => undefined,
     renew: (route) => route,
     ruled: () => undefined,
+    shadows: () => undefined,
     anticipate: () => assert.fail("not its business"),
     models: () => [],
     readyVersions: () => undefined,

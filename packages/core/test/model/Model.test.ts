@@ -36,6 +36,18 @@ it("a model goes through JSON and comes back", () => {
     updatedAt: "2026-11-23T11:00:00.000Z",
     latestVersion: null,
     aliases: { production: 1 },
+    traffic: {
+      split: [
+        { version: "production", weight: 90 },
+        { version: 2, weight: 10 },
+      ],
+      sticky: "header:x-user",
+      shadow: [{ version: 3, percent: 0.5 }],
+      rollback: { errorRate: 0.1, windowSeconds: 60, minRequests: 20 },
+      revision: 4,
+      updatedAt: "2026-11-23T11:00:00.000Z",
+      updatedBy: null,
+    },
     config: { batching: { maxBatchSize: 8 } },
     traffic: null,
     state: "ready",

@@ -1,6 +1,6 @@
 /** Handlers of traffic policies: translate, nothing else. */
 import { ForgeApi } from "@modelforge/api"
-import { TrafficPolicies } from "@modelforge/core"
+import { ShadowTraffic, TrafficPolicies } from "@modelforge/core"
 import { Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { pageOf, windowOf } from "./cursor.ts"
@@ -14,6 +14,7 @@ export const layerTraffic = HttpApiBuilder.group(
   "traffic",
   Effect.fnUntraced(function* (handlers) {
     const policies = yield* TrafficPolicies
+    const shadows = yield* ShadowTraffic
     return handlers.handleAll({
       get: ({ params }) =>
         modelName(params.model).pipe(
@@ -28,6 +29,12 @@ export const layerTraffic = HttpApiBuilder.group(
       remove: ({ params }) =>
         modelName(params.model).pipe(
           Effect.flatMap((model) => policies.remove(model)),
+          answering("ModelNotFound", "TrafficNotFound"),
+        ),
+      shadow: ({ params }) =>
+        modelName(params.model).pipe(
+          Effect.tap(policies.get),
+          Effect.map((model) => ({ items: shadows.reports(model) })),
           answering("ModelNotFound", "TrafficNotFound"),
         ),
       history: Effect.fnUntraced(function* ({ params, query }) {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type Answer, json, type Mount, mountWeb, onnx, upload, withModel } from "../Mount.ts"
@@ -225,6 +226,52 @@ describe("traffic", () => {
       const none = new Set<number>()
       for (let i = 0; i < 64; i++) none.add(versionOf(yield* predict(mount, { "x-user": "ada" })))
       assert.strictEqual(none.size, 2)
+    }),
+  )
+
+  it.effect("a shadow answers nobody, and is reported", () =>
+    Effect.gen(function* () {
+      const mount = yield* withVersions("floats", "floats", "word")
+      const { call } = mount
+      const split = [{ version: 1, weight: 100 }]
+      isProblem(yield* call(`${traffic}/shadow`), 404, "traffic-not-found")
+      const unknown = { split, shadow: [{ version: 9, percent: 1 }] }
+      isProblem(yield* call(traffic, put(unknown)), 404, "version-not-found")
+      for (const shadow of [
+        [{ version: 2, percent: 101 }],
+        [
+          { version: 2, percent: 1 },
+          { version: 2, percent: 1 },
+        ],
+      ])
+        isProblem(yield* call(traffic, put({ split, shadow })), 422, "invalid-request", { detail: /shadow/ })
+      // Signatures are not compared: nobody gets its answers. Version 3 does not take these inputs.
+      const shadow = [
+        { version: 2, percent: 100 },
+        { version: 3, percent: 100 },
+      ]
+      assert.strictEqual((yield* call(traffic, put({ split, shadow }))).status, 200)
+      isProblem(yield* call("/v1/models/digits/versions/2", remove), 409, "version-conflict")
+      for (const ask of [predict, infer]) assert.strictEqual(versionOf(yield* ask(mount)), 1)
+      // A turn of the event loop between: the in-process server leaves none by itself.
+      const reports = Effect.andThen(
+        Effect.promise(() => setImmediate()),
+        Effect.map(call(`${traffic}/shadow`), ({ json }) => json),
+      )
+      const expected = {
+        "items[0].version": 2,
+        "items[0].compared": 2,
+        "items[0].difference": { max: 0, mean: 0 },
+        "items[1].version": 3,
+        "items[1].compared": 0,
+        "items[1].errors": 2,
+      }
+      // Behind the answers: as soon as both are there.
+      const settled = yield* Effect.repeat(reports, {
+        until: (found) =>
+          JSON.stringify(found).includes('"compared":2') && JSON.stringify(found).includes('"errors":2'),
+      })
+      assert.deepNestedInclude(settled, expected)
     }),
   )
 
