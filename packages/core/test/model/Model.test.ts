@@ -49,7 +49,6 @@ it("a model goes through JSON and comes back", () => {
       updatedBy: null,
     },
     config: { batching: { maxBatchSize: 8 } },
-    traffic: null,
     state: "ready",
   }
   const model = Schema.decodeUnknownSync(Model)(wire)
