@@ -258,20 +258,23 @@ describe("traffic", () => {
         Effect.promise(() => setImmediate()),
         Effect.map(call(`${traffic}/shadow`), ({ json }) => json),
       )
-      const expected = {
+      interface Report {
+        readonly items: ReadonlyArray<{ readonly compared: number; readonly errors: number }>
+      }
+      // Behind the answers, and not behind all of them: what there is no room for is dropped.
+      const settled = yield* Effect.repeat(Effect.andThen(predict(mount), reports), {
+        until: (found) => {
+          const [same, other] = (found as Report).items
+          return (same?.compared ?? 0) >= 2 && (other?.errors ?? 0) >= 2
+        },
+      })
+      assert.deepNestedInclude(settled, {
         "items[0].version": 2,
-        "items[0].compared": 2,
+        "items[0].errors": 0,
         "items[0].difference": { max: 0, mean: 0 },
         "items[1].version": 3,
         "items[1].compared": 0,
-        "items[1].errors": 2,
-      }
-      // Behind the answers: as soon as both are there.
-      const settled = yield* Effect.repeat(reports, {
-        until: (found) =>
-          JSON.stringify(found).includes('"compared":2') && JSON.stringify(found).includes('"errors":2'),
       })
-      assert.deepNestedInclude(settled, expected)
     }),
   )
 
