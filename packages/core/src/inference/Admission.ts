@@ -6,6 +6,7 @@ import { Context, Effect, Layer, Result } from "effect"
 import { ForgeConfig } from "../ForgeConfig.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import { InferenceError, Overloaded } from "./InferenceError.ts"
+import { withoutStack } from "./withoutStack.ts"
 
 /** A place among the requests under way. To be released whatever came of the request; a second time changes nothing. */
 export interface Permit {
@@ -80,10 +81,12 @@ export class Admission extends Context.Service<
     const models = new Map<string, Load>()
 
     const refuse = (load: Load, detail: string) =>
-      Result.fail(
-        new InferenceError({
-          reason: new Overloaded({ detail, retryAfterSeconds: load.drainSeconds() }),
-        }),
+      withoutStack(() =>
+        Result.fail(
+          new InferenceError({
+            reason: new Overloaded({ detail, retryAfterSeconds: load.drainSeconds() }),
+          }),
+        ),
       )
 
     const tooManyBytes = (model: string, load: Load, maxBytes: number, bytes: number, others: number) => {

@@ -13,6 +13,7 @@ import {
   type Permit,
   type Prediction,
   type Route,
+  withoutStack,
 } from "@modelforge/core"
 import { Context, Effect, Layer, Queue, Result } from "effect"
 import { inferenceProblem, isProblem, type Problem } from "../problems.ts"
@@ -286,7 +287,7 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
           : Result.fail(
               renderProblem(
                 kind,
-                inferenceProblem(permit.failure.reason),
+                withoutStack(() => inferenceProblem(permit.failure.reason)),
                 requestId(headers),
                 retryAfter(permit.failure),
               ),
