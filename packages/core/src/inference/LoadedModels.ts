@@ -271,6 +271,13 @@ export class LoadedModels extends Context.Service<
       aliased = routed.aliased
     }
     yield* routing.onChange(follow)
+    yield* routing.handOverBy({
+      serves: (id) => versions.get(id)?.serving.state === "serving",
+      loading: (id) => {
+        const version = versions.get(id)
+        return version?.batcher === undefined ? version?.promise : undefined
+      },
+    })
     const atStart = Promise.allSettled(preloads.splice(0).map(({ promise }) => promise))
 
     const refusal = ({ id, model, version }: Route): InferenceError | undefined => {

@@ -20,6 +20,7 @@ import { RegistryChanges, type RegistrySignal } from "../events/RegistryChanges.
 import { InferenceError } from "../inference/InferenceError.ts"
 import type { ModelName } from "../model/Names.ts"
 import type { TrafficPolicy } from "../model/TrafficPolicy.ts"
+import { type Handover, handover, type Presence } from "./handover.ts"
 import { ModelNotFound, type RegistryError, VersionNotFound } from "./RegistryError.ts"
 import { RegistryStore, type Routes } from "./RegistryStore.ts"
 import type { Route } from "./Route.ts"
@@ -41,8 +42,17 @@ export interface Routed {
   readonly aliased: ReadonlySet<string>
 }
 
+/** What has changed of a model: `before` is undefined for one that was not known. */
+interface Change {
+  readonly before: RoutedModel | undefined
+  readonly after: RoutedModel
+}
+
 /** Catches what no announcement brought, for instance through a pooler that does not pass them on. */
 const rereadInterval = "30 seconds"
+
+/** Longer loads go on, but whoever changed the routes is not kept waiting for them. */
+const handoverPatience = "30 seconds"
 
 /** Of more models at once, all are read in one query. */
 const fewModels = 20
@@ -83,8 +93,9 @@ export class RoutingTable extends Context.Service<
      */
     readonly refresh: (model: ModelName) => Effect.Effect<void, RegistryError>
     /**
-     * A change of a model, and its routes as they are after it. It has happened, even if they can't be read just now,
-     * and even if whoever asked for it is interrupted meanwhile.
+     * A change of a model, and its routes as they are after it, with what they point at loaded; for that it waits 30
+     * seconds at most. It has happened, even if they can't be read just now, and even if whoever asked for it is
+     * interrupted meanwhile.
      */
     readonly thenRefresh: <A>(
       model: ModelName,
@@ -97,6 +108,11 @@ export class RoutingTable extends Context.Service<
     readonly outOfReachSince: () => Option.Option<DateTime.Utc>
     /** Calls back at once and after every change. */
     readonly onChange: (listener: (routed: Routed) => void) => Effect.Effect<void>
+    /**
+     * Asks from now on what is in memory, after listeners have heard of a change: where aliases and the traffic policy
+     * moved to versions that are being loaded, requests go where they went until the loads have ended.
+     */
+    readonly handOverBy: (presence: Presence) => Effect.Effect<void>
   }
 >()("@modelforge/core/registry/RoutingTable") {
   static readonly make = Effect.gen(function* () {
@@ -106,6 +122,9 @@ export class RoutingTable extends Context.Service<
     const table = new Map<string, RoutedModel>()
     const anticipated = new Map<string, { readonly revision: number; readonly policy: TrafficPolicy }>()
     const listeners: Array<(routed: Routed) => void> = []
+    /** By model; what is in the table of these is their `meanwhile`. */
+    const handovers = new Map<string, Handover & { readonly ended: Promise<unknown> }>()
+    let presence: Presence = { serves: () => false, loading: () => undefined }
     // Two reads at once could leave the older answer in place.
     const oneAtATime = yield* Semaphore.make(1)
     const scope = yield* Effect.scope
@@ -119,7 +138,9 @@ export class RoutingTable extends Context.Service<
       const models = [...table.values()]
       return {
         routes: new Map(models.flatMap(({ ready }) => ready.map((route) => [route.id, route] as const))),
-        aliased: new Set(models.flatMap(({ aliased }) => [...aliased])),
+        aliased: new Set(
+          models.flatMap((model) => [...(handovers.get(model.model)?.after ?? model).aliased]),
+        ),
       }
     }
 
@@ -128,19 +149,46 @@ export class RoutingTable extends Context.Service<
       for (const listener of listeners) listener(now)
     }
 
-    /** False when they are known: then their routes stay the objects that others hold. */
-    const put = (routes: Routes): boolean => {
-      const known = table.get(routes.model)
-      if (known !== undefined && Equal.equals(known.routes, routes)) return false
-      const ahead = anticipated.get(routes.model)
+    const begin = (found: Handover) => {
+      const { after, loads, meanwhile } = found
+      const { model } = after
+      const ended = Promise.allSettled(loads).then(() => {
+        if (handovers.get(model)?.after !== after) return
+        handovers.delete(model)
+        table.set(model, after)
+        announce()
+      })
+      handovers.set(model, { ...found, ended })
+      table.set(model, meanwhile)
+    }
+
+    /** Undefined when they are known: then their routes stay the objects that others hold. */
+    const put = (routes: Routes): Change | undefined => {
+      const { model } = routes
+      const before = table.get(model)
+      const known = handovers.get(model)?.after ?? before
+      if (known !== undefined && Equal.equals(known.routes, routes)) return undefined
+      const ahead = anticipated.get(model)
       const isAhead = ahead !== undefined && ahead.revision === routes.traffic?.revision
-      if (!isAhead) anticipated.delete(routes.model)
-      table.set(routes.model, routedModel(routes, isAhead ? ahead.policy : routes.traffic))
-      return true
+      if (!isAhead) anticipated.delete(model)
+      const after = routedModel(routes, isAhead ? ahead.policy : routes.traffic)
+      handovers.delete(model)
+      table.set(model, after)
+      return { before, after }
+    }
+
+    /** Listeners begin to load what is new to them; then it is known what has to be waited for. */
+    const announceAll = (changes: ReadonlyArray<Change>) => {
+      announce()
+      for (const { before, after } of changes) {
+        const found = before && handover(before, after, presence)
+        if (found !== undefined) begin(found)
+      }
     }
 
     const drop = (model: string): boolean => {
       anticipated.delete(model)
+      handovers.delete(model)
       return table.delete(model)
     }
 
@@ -163,7 +211,9 @@ export class RoutingTable extends Context.Service<
     const read = (model: ModelName) =>
       guarded(
         Effect.map(store.findRoutes(model), (found) => {
-          if (Option.isSome(found) ? put(found.value) : drop(model)) announce()
+          const change = Option.isSome(found) ? put(found.value) : undefined
+          if (change !== undefined) announceAll([change])
+          else if (Option.isNone(found) && drop(model)) announce()
         }),
       )
 
@@ -173,8 +223,8 @@ export class RoutingTable extends Context.Service<
         const names = new Set(all.map(({ model }) => model))
         const gone = [...table.values()].filter(({ model }) => !names.has(model))
         for (const { model } of gone) drop(model)
-        const changed = all.filter(put)
-        if (gone.length + changed.length > 0) announce()
+        const changes = all.flatMap((routes) => put(routes) ?? [])
+        if (gone.length + changes.length > 0) announceAll(changes)
       }),
     )
 
@@ -262,7 +312,14 @@ export class RoutingTable extends Context.Service<
       readyVersions: (model) => table.get(model)?.ready,
       refresh,
       thenRefresh: (model, change) =>
-        Effect.uninterruptible(Effect.tap(change, () => Effect.ignore(refresh(model)))),
+        Effect.uninterruptible(Effect.tap(change, () => Effect.ignore(refresh(model)))).pipe(
+          Effect.tap(() =>
+            Effect.timeoutOption(
+              Effect.promise(async () => handovers.get(model)?.ended),
+              handoverPatience,
+            ),
+          ),
+        ),
       outOfReachSince: () => {
         const { reads, signals } = trouble
         return Option.fromUndefinedOr(reads && signals ? DateTime.min(reads, signals) : (reads ?? signals))
@@ -271,6 +328,10 @@ export class RoutingTable extends Context.Service<
         Effect.sync(() => {
           listeners.push(listener)
           listener(routed())
+        }),
+      handOverBy: (known) =>
+        Effect.sync(() => {
+          presence = known
         }),
     })
   })

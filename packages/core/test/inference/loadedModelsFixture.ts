@@ -86,6 +86,7 @@ export const open = Effect.fnUntraced(function* ({
     refresh: () => Effect.void,
     thenRefresh: (_model, change) => change,
     outOfReachSince: Option.none,
+    handOverBy: () => Effect.void,
     onChange: (listener) =>
       Effect.sync(() => {
         listeners.push(listener)
