@@ -9,6 +9,7 @@ import {
   type LoadedModels,
   layerEventRetention,
   layerUploadStoreLocal,
+  type ModelStatistics,
   Registry,
   type RegistryError,
   type RoutingTable,
@@ -80,6 +81,7 @@ const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
 export type Engine =
   | Inference
   | LoadedModels
+  | ModelStatistics
   | Registry
   | Aliases
   | TrafficPolicies

@@ -13,6 +13,7 @@ import type { Batcher } from "../../src/inference/Batcher.ts"
 import { InferenceError } from "../../src/inference/InferenceError.ts"
 import { LoadedModels } from "../../src/inference/LoadedModels.ts"
 import type { RunResult } from "../../src/inference/ModelRuntime.ts"
+import { ModelStatistics } from "../../src/inference/ModelStatistics.ts"
 import type { ModelConfig } from "../../src/model/ModelConfig.ts"
 import { ModelName } from "../../src/model/Names.ts"
 import type { Tensor, Tensors } from "../../src/model/Tensor.ts"
@@ -102,6 +103,7 @@ export const open = Effect.fnUntraced(function* ({
   const context = yield* Layer.buildWithScope(
     Layer.fresh(
       LoadedModels.layer.pipe(
+        Layer.provide(ModelStatistics.layer),
         Layer.provide(
           Layer.mergeAll(layerArtifacts, layerRouting, runtime.layer, ForgeConfig.layer(settings)),
         ),
