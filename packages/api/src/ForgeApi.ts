@@ -29,6 +29,8 @@ export class ForgeApi extends HttpApi.make("modelforge")
   .add(TrafficApi.middleware(RequestProblems))
   .add(PredictApi)
   .add(InferenceProtocolApi)
+  // What is not named is refused, so that nobody believes in a setting that is not there.
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })
   .annotateMerge(
     OpenApi.annotations({
       title: "ModelForge",

@@ -1,5 +1,7 @@
 export * from "./AliasesApi.ts"
+export * from "./ConditionalRequests.ts"
 export * from "./ForgeApi.ts"
+export * from "./IdempotentRequests.ts"
 export * from "./InferenceProtocolApi.ts"
 export * from "./InspectionApi.ts"
 export * from "./ModelsApi.ts"

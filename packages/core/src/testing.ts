@@ -1,4 +1,5 @@
 /** Suites that say what an implementation of a contract must do. They need `vitest` and `@effect/vitest`. */
 export * as ArtifactStoreSuite from "./testing/ArtifactStoreSuite.ts"
 export * as EventStoreSuite from "./testing/EventStoreSuite.ts"
+export * as IdempotencyStoreSuite from "./testing/IdempotencyStoreSuite.ts"
 export * as RegistryStoreSuite from "./testing/RegistryStoreSuite.ts"

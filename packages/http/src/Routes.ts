@@ -11,6 +11,7 @@ import { layerSystem } from "./handlers/system.ts"
 import { layerTraffic } from "./handlers/traffic.ts"
 import { layerUploads } from "./handlers/uploads.ts"
 import { layerVersions } from "./handlers/versions.ts"
+import { layerIdempotentRequests } from "./idempotency/layerIdempotentRequests.ts"
 import { docsPath, layerFallback, layerRequestProblems, openapiPath } from "./requestProblems.ts"
 
 export const layerRoutes = Layer.mergeAll(
@@ -30,5 +31,5 @@ export const layerRoutes = Layer.mergeAll(
     layerInferenceProtocol,
   ]),
   // After the handlers: they need the middleware too.
-  Layer.provide(layerRequestProblems),
+  Layer.provide([layerRequestProblems, layerIdempotentRequests]),
 )

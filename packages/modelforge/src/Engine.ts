@@ -5,6 +5,7 @@ import {
   type ArtifactError,
   Collector,
   ForgeConfig,
+  Idempotency,
   Inference,
   type LoadedModels,
   layerEventRetention,
@@ -88,6 +89,7 @@ export type Engine =
   | ShadowTraffic
   | Uploads
   | UploadSessions
+  | Idempotency
   | RoutingTable
   | ForgeConfig
   | DatabaseWatch
@@ -100,6 +102,7 @@ export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineE
   Inference.layer.pipe(
     Layer.merge(layerEventRetention),
     Layer.merge(UploadSessions.layer),
+    Layer.merge(Idempotency.layer),
     Layer.provideMerge(Registry.layer),
     Layer.merge(Collector.layer),
     Layer.provide(OnnxScanner.layer),

@@ -6,6 +6,7 @@ import { modelConfig } from "./migrations/0002_model_config.ts"
 import { graphs } from "./migrations/0003_graphs.ts"
 import { events } from "./migrations/0004_events.ts"
 import { traffic } from "./migrations/0005_traffic.ts"
+import { idempotency } from "./migrations/0008_idempotency.ts"
 import { MigrationFailed, PostgresError } from "./PostgresError.ts"
 
 /** In order. A released migration is never edited. */
@@ -15,6 +16,7 @@ const loader = Migrator.fromRecord({
   "0003_graphs": graphs,
   "0004_events": events,
   "0005_traffic": traffic,
+  "0008_idempotency": idempotency,
 })
 
 /** Any number: held by the one process that migrates, while others that start at the same time wait. */

@@ -1,6 +1,7 @@
 /** `RegistryStore` on PostgreSQL. The schema, its constraints and the lock of a model's row make it atomic. */
 import type {
   AliasName,
+  Expectation,
   Model,
   ModelName,
   MoveOptions,
@@ -12,6 +13,7 @@ import type {
 import {
   Actor,
   AliasMoved,
+  aliasAfter,
   DuplicateVersion,
   ModelExists,
   ModelNotFound,
@@ -19,6 +21,7 @@ import {
   policyOf,
   RegistryError,
   RegistryStore,
+  refusedByExpectation,
   refusedByTraffic,
   splitFrom,
   TrafficConflict,
@@ -37,6 +40,12 @@ import { makeRegistryStatements } from "./registryStatements.ts"
 import { makeTrafficStatements } from "./trafficStatements.ts"
 
 const refuse = (reason: RegistryReason) => Effect.fail(new RegistryError({ reason }))
+
+/** Holds a change against the state that its caller knows. */
+const expecting = (expected: Expectation | undefined, what: string, state: unknown) => {
+  const why = refusedByExpectation(expected, what, state)
+  return why === undefined ? Effect.void : refuse(why)
+}
 
 const orRefuse =
   (reason: () => RegistryReason) =>
@@ -64,6 +73,29 @@ const make = Effect.gen(function* () {
 
   const findVersion = (model: ModelName, version: VersionNumber) =>
     orRefuse(noVersion(model, version))(statements.findVersion(model, version))
+
+  /** Locks a model that is to be the expected one, or to have the expected config. */
+  const lockExpected = Effect.fnUntraced(function* (
+    name: ModelName,
+    expected: Expectation | undefined,
+    part: "model" | "config" = "model",
+  ) {
+    if (expected === undefined) return
+    yield* statements.lockModel(name)
+    const model = yield* orRefuse(noModel(name))(statements.findModel(name))
+    if (part === "model") yield* expecting(expected, `model "${name}"`, model)
+    else yield* expecting(expected, `config of model "${name}"`, model.config)
+  })
+
+  /** With its model locked: whether a version is the expected one. */
+  const expectVersion = Effect.fnUntraced(function* (
+    model: ModelName,
+    version: VersionNumber,
+    expected: Expectation | undefined,
+  ) {
+    if (expected === undefined) return
+    yield* expecting(expected, `version ${version} of model "${model}"`, yield* findVersion(model, version))
+  })
 
   /** With the model locked: the policy in force may hold the alias where it is. */
   const heldByTraffic = Effect.fnUntraced(function* (
@@ -124,11 +156,14 @@ const make = Effect.gen(function* () {
     after,
     guard,
     clearTraffic,
+    expected,
     ...memo
   }: Move) {
     const newest = Array.head(yield* aliases.listMoves(model, alias, 1, undefined))
     const last = Option.match(newest, { onNone: () => 0, onSome: ({ move }) => move })
     if (after !== undefined && after !== last) return yield* refuse(new AliasMoved({ model, alias }))
+    const present = aliasAfter(Option.getOrUndefined(newest))
+    yield* expecting(expected, `alias "${alias}" of model "${model}"`, present)
     const from = Option.getOrNull(yield* aliases.findAlias(model, alias))
     if (Option.isSome(newest) && from === version) return newest.value
     if (guard !== undefined && from !== null && version !== null) {
@@ -180,7 +215,8 @@ const make = Effect.gen(function* () {
     findModel: (name) => read("findModel")(statements.findModel(name)),
     listModels: (filter, window) => read("listModels")(statements.listModels(filter, window)),
     updateModel: Effect.fnUntraced(
-      function* (name, change) {
+      function* (name, change, expected) {
+        yield* lockExpected(name, expected)
         const updated = yield* orRefuse(noModel(name))(statements.updateModel(name, change))
         yield* append(name, yield* Actor, { type: "model.updated" })
         return updated
@@ -189,7 +225,8 @@ const make = Effect.gen(function* () {
       write("updateModel"),
     ),
     setConfig: Effect.fnUntraced(
-      function* (name, config) {
+      function* (name, config, expected) {
+        yield* lockExpected(name, expected, "config")
         const configured = yield* orRefuse(noModel(name))(statements.setConfig(name, config))
         yield* append(name, yield* Actor, { type: "model.configured" })
         return configured
@@ -198,7 +235,8 @@ const make = Effect.gen(function* () {
       write("setConfig"),
     ),
     deleteModel: Effect.fnUntraced(
-      function* (name) {
+      function* (name, expected) {
+        yield* lockExpected(name, expected)
         if (!(yield* statements.deleteModel(name))) return yield* refuse(noModel(name)())
         yield* append(name, yield* Actor, { type: "model.deleted" })
       },
@@ -246,7 +284,9 @@ const make = Effect.gen(function* () {
       write("settleVersion"),
     ),
     describeVersion: Effect.fnUntraced(
-      function* (model, version, description) {
+      function* (model, version, description, expected) {
+        yield* statements.lockModel(model)
+        yield* expectVersion(model, version, expected)
         const described = yield* orRefuse(noVersion(model, version))(
           statements.describeVersion(model, version, description),
         )
@@ -270,8 +310,9 @@ const make = Effect.gen(function* () {
       write("setArchived"),
     ),
     deleteVersion: Effect.fnUntraced(
-      function* (model, version) {
+      function* (model, version, expected) {
         const from = yield* lockVersion(model, version)
+        yield* expectVersion(model, version, expected)
         yield* refuseInUse(model, version)
         yield* statements.deleteVersion(model, version)
         yield* append(model, yield* Actor, { type: "version.state", version, from, to: null })
@@ -295,10 +336,10 @@ const make = Effect.gen(function* () {
     listMoves: (model, alias, { limit, after }) =>
       read("listMoves")(aliases.listMoves(model, alias, limit, after)),
     deleteAlias: Effect.fnUntraced(
-      function* (model, alias) {
+      function* (model, alias, expected) {
         yield* statements.lockModel(model)
         if (Option.isNone(yield* aliases.findAlias(model, alias))) return false
-        yield* move({ model, alias, version: null, by: yield* Actor })
+        yield* move({ model, alias, version: null, by: yield* Actor, expected })
         return true
       },
       transaction,
@@ -306,13 +347,14 @@ const make = Effect.gen(function* () {
     ),
 
     setTraffic: Effect.fnUntraced(
-      function* (model, policy, { reason, guard, after } = {}) {
+      function* (model, policy, { reason, guard, after, expected } = {}) {
         yield* statements.lockModel(model)
         const known = yield* orRefuse(noModel(model))(statements.findModel(model))
         const [newest] = yield* traffic.listChanges(model, 1, undefined)
         if (after !== undefined && after !== (newest?.revision ?? 0))
           return yield* refuse(TrafficConflict.changed(model))
         if (policy === null && known.traffic === null) return yield* refuse(new TrafficNotFound({ model }))
+        yield* expecting(expected, `traffic policy of model "${model}"`, known.traffic)
         if (newest !== undefined && policy !== null && Equal.equals(newest.policy, policy)) return newest
         if (policy !== null) yield* checkSplit(known, policy, guard)
         return yield* changeTraffic(known, policy, reason)

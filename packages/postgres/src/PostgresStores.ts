@@ -1,6 +1,6 @@
 /** Every store of ModelForge on one PostgreSQL, migrated: on a server that is there, or on one of its own. */
 import type { PgClient } from "@effect/sql-pg"
-import type { EventStore, RegistryChanges, RegistryStore } from "@modelforge/core"
+import type { EventStore, IdempotencyStore, RegistryChanges, RegistryStore } from "@modelforge/core"
 import { Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./embedded/EmbeddedPostgres.ts"
@@ -8,16 +8,20 @@ import { layerMigrations } from "./Migrations.ts"
 import { layerClient, type PostgresAddress, type PostgresClientOptions } from "./PostgresClient.ts"
 import type { PostgresError } from "./PostgresError.ts"
 import * as PostgresEventStore from "./PostgresEventStore.ts"
+import * as PostgresIdempotencyStore from "./PostgresIdempotencyStore.ts"
 import * as PostgresRegistryChanges from "./PostgresRegistryChanges.ts"
 import * as PostgresRegistryStore from "./PostgresRegistryStore.ts"
 
-export type Stores = RegistryStore | EventStore | RegistryChanges
+export type Stores = RegistryStore | EventStore | RegistryChanges | IdempotencyStore
 
 /** The stores, on a client of the host. Brings the database up to date first. */
 export const layerStores: Layer.Layer<Stores, PostgresError, PgClient.PgClient | SqlClient.SqlClient> =
-  Layer.mergeAll(PostgresRegistryStore.layer, PostgresEventStore.layer, PostgresRegistryChanges.layer).pipe(
-    Layer.provide(layerMigrations),
-  )
+  Layer.mergeAll(
+    PostgresRegistryStore.layer,
+    PostgresEventStore.layer,
+    PostgresRegistryChanges.layer,
+    PostgresIdempotencyStore.layer,
+  ).pipe(Layer.provide(layerMigrations))
 
 /** The stores with a connection pool of their own. */
 export const layer = (

@@ -29,6 +29,7 @@ const allTables = [
   "modelforge.aliases",
   "modelforge.events",
   "modelforge.graphs",
+  "modelforge.idempotency",
   "modelforge.modelforge_migrations",
   "modelforge.models",
   "modelforge.traffic_changes",
@@ -41,6 +42,7 @@ const allMigrations: ReadonlyArray<readonly [id: number, name: string]> = [
   [3, "graphs"],
   [4, "events"],
   [5, "traffic"],
+  [8, "idempotency"],
 ]
 
 it.live("a fresh database gets every table in a schema of its own; the second run has nothing to do", () =>

@@ -1,8 +1,9 @@
 /** Handlers of aliases: translate, nothing else. */
 import { ForgeApi } from "@modelforge/api"
-import { Aliases, AliasName, AliasNotFound, RegistryError } from "@modelforge/core"
+import { type Alias, Aliases, AliasName, AliasNotFound, RegistryError } from "@modelforge/core"
 import { Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { entityTag, expectationOf, tagged, unlessKnown } from "./conditions.ts"
 import { pageOf, windowOf } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 
@@ -18,21 +19,31 @@ const named = Effect.fnUntraced(function* (params: { readonly model: string; rea
     : yield* new RegistryError({ reason: new AliasNotFound({ model, alias: params.alias }) })
 })
 
+const answer = (alias: Alias) => tagged(alias, entityTag(alias))
+
 export const layerAliases = HttpApiBuilder.group(
   ForgeApi,
   "aliases",
   Effect.fnUntraced(function* (handlers) {
     const aliases = yield* Aliases
     return handlers.handleAll({
-      move: ({ params, query, payload }) =>
+      get: ({ params, headers }) =>
+        named(params).pipe(
+          Effect.flatMap(([model, alias]) => aliases.get(model, alias)),
+          Effect.map((alias) => unlessKnown(headers, entityTag(alias), () => answer(alias))),
+          answering("ModelNotFound", "AliasNotFound"),
+        ),
+      move: ({ params, query, headers, payload }) =>
         modelName(params.model).pipe(
           Effect.flatMap((model) =>
             aliases.move(model, params.alias, {
               ...payload,
               force: query.force === "true",
               clearTraffic: query.clearTraffic === "true",
+              expected: expectationOf(headers),
             }),
           ),
+          Effect.map(answer),
           answering(
             "ModelNotFound",
             "VersionNotFound",
@@ -40,12 +51,13 @@ export const layerAliases = HttpApiBuilder.group(
             "AliasMoved",
             "IncompatibleSignature",
             "TrafficConflict",
+            "RevisionMismatch",
           ),
         ),
-      remove: ({ params }) =>
+      remove: ({ params, headers }) =>
         named(params).pipe(
-          Effect.flatMap(([model, alias]) => aliases.remove(model, alias)),
-          answering("ModelNotFound", "AliasNotFound", "TrafficConflict"),
+          Effect.flatMap(([model, alias]) => aliases.remove(model, alias, expectationOf(headers))),
+          answering("ModelNotFound", "AliasNotFound", "TrafficConflict", "RevisionMismatch"),
         ),
       history: Effect.fnUntraced(
         function* ({ params, query }) {
@@ -59,6 +71,7 @@ export const layerAliases = HttpApiBuilder.group(
       rollback: ({ params, payload }) =>
         named(params).pipe(
           Effect.flatMap(([model, alias]) => aliases.rollback(model, alias, payload?.reason)),
+          Effect.map(answer),
           answering("ModelNotFound", "AliasNotFound", "AliasMoved", "NothingToRestore", "TrafficConflict"),
         ),
     })
