@@ -1,5 +1,6 @@
 export * from "./access/Authentication.ts"
 export * from "./access/Identity.ts"
+export * from "./access/SecretKey.ts"
 export * from "./artifacts/ArtifactCache.ts"
 export * from "./artifacts/ArtifactError.ts"
 export { failedIn, type StagedFile } from "./artifacts/ArtifactFolder.ts"

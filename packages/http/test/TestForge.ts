@@ -27,13 +27,14 @@ import {
   RegistryError,
   RegistryStore,
   type RuntimeError,
+  SecretKey,
   type Settings,
   type Signature,
   StoreUnavailable,
   UnusableModel,
   UploadSessions,
 } from "@modelforge/core"
-import { Effect, FileSystem, Layer, Logger, Stream } from "effect"
+import { Effect, FileSystem, Layer, Logger, Redacted, Stream } from "effect"
 import { DataPlane } from "../src/dataplane/DataPlane.ts"
 import { ServerReadiness } from "../src/ServerReadiness.ts"
 
@@ -163,6 +164,7 @@ export class TestForge {
       Layer.merge(DataPlane.layer, ServerReadiness.layer).pipe(
         Layer.provideMerge(Inference.layer),
         Layer.merge(UploadSessions.layer),
+        Layer.merge(SecretKey.layer(Redacted.make("a secret of tests, long enough to be one"))),
         Layer.merge(Idempotency.layer.pipe(Layer.provide(layerIdempotencyStoreMemory))),
         Layer.provideMerge(Registry.layer),
         Layer.provide([

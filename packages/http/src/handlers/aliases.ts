@@ -4,7 +4,7 @@ import { type Alias, Aliases, AliasName, AliasNotFound, RegistryError } from "@m
 import { Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { entityTag, expectationOf, tagged, unlessKnown } from "./conditions.ts"
-import { pageOf, windowOf } from "./cursor.ts"
+import { makeCursors } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 
 const moveKey = (key: string) =>
@@ -26,6 +26,7 @@ export const layerAliases = HttpApiBuilder.group(
   "aliases",
   Effect.fnUntraced(function* (handlers) {
     const aliases = yield* Aliases
+    const { windowOf, pageOf } = yield* makeCursors
     return handlers.handleAll({
       get: ({ params, headers }) =>
         named(params).pipe(
@@ -61,10 +62,10 @@ export const layerAliases = HttpApiBuilder.group(
         ),
       history: Effect.fnUntraced(
         function* ({ params, query }) {
-          const window = yield* windowOf(query, moveKey)
+          const window = yield* windowOf(["moves", params.model, params.alias], query, moveKey)
           const [model, alias] = yield* named(params)
           const moves = yield* aliases.history(model, alias, { ...window, limit: window.limit + 1 })
-          return pageOf(moves, window.limit, ({ move }) => move)
+          return pageOf(["moves", model, alias], moves, window.limit, ({ move }) => move)
         },
         answering("ModelNotFound", "AliasNotFound"),
       ),

@@ -4,7 +4,7 @@ import { type Model, ModelName, Registry } from "@modelforge/core"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { entityTag, expectationOf, tagged, unlessKnown } from "./conditions.ts"
-import { pageOf, windowOf } from "./cursor.ts"
+import { makeCursors } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 
 const resource = (model: Model) => ({ ...model })
@@ -17,17 +17,18 @@ export const layerModels = HttpApiBuilder.group(
   "models",
   Effect.fnUntraced(function* (handlers) {
     const registry = yield* Registry
+    const { windowOf, pageOf } = yield* makeCursors
     return handlers.handleAll({
       create: ({ payload }) =>
         registry.createModel(payload).pipe(Effect.map(answer), answering("ModelExists")),
       list: Effect.fnUntraced(function* ({ query }) {
         const { search, tag, label, state } = query
-        const window = yield* windowOf(query, ModelName.makeOption)
+        const window = yield* windowOf(["models"], query, ModelName.makeOption)
         const models = yield* registry.models(
           { search, tag, label, state },
           { ...window, limit: window.limit + 1 },
         )
-        return pageOf(models.map(resource), window.limit, ({ name }) => name)
+        return pageOf(["models"], models.map(resource), window.limit, ({ name }) => name)
       }, answering()),
       get: ({ params, headers }) =>
         modelName(params.model).pipe(

@@ -4,7 +4,7 @@ import { ShadowTraffic, type Traffic, TrafficPolicies } from "@modelforge/core"
 import { Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { entityTag, expectationOf, tagged, unlessKnown } from "./conditions.ts"
-import { pageOf, windowOf } from "./cursor.ts"
+import { makeCursors } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 
 const revisionKey = (key: string) =>
@@ -17,6 +17,7 @@ export const layerTraffic = HttpApiBuilder.group(
   "traffic",
   Effect.fnUntraced(function* (handlers) {
     const policies = yield* TrafficPolicies
+    const { windowOf, pageOf } = yield* makeCursors
     const shadows = yield* ShadowTraffic
     return handlers.handleAll({
       get: ({ params, headers }) =>
@@ -55,10 +56,10 @@ export const layerTraffic = HttpApiBuilder.group(
           answering("ModelNotFound", "TrafficNotFound"),
         ),
       history: Effect.fnUntraced(function* ({ params, query }) {
-        const window = yield* windowOf(query, revisionKey)
+        const window = yield* windowOf(["traffic", params.model], query, revisionKey)
         const model = yield* modelName(params.model)
         const changes = yield* policies.history(model, { ...window, limit: window.limit + 1 })
-        return pageOf(changes, window.limit, ({ revision }) => revision)
+        return pageOf(["traffic", model], changes, window.limit, ({ revision }) => revision)
       }, answering("ModelNotFound")),
     })
   }),

@@ -18,7 +18,7 @@ import { HttpIncomingMessage, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { ReceivedContent } from "../idempotency/ReceivedContent.ts"
 import { entityTag, expectationOf, tagged, unlessKnown } from "./conditions.ts"
-import { pageOf, windowOf } from "./cursor.ts"
+import { makeCursors } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 import { announcedDigest, uploadBody } from "./uploadBody.ts"
 import { versionResource } from "./versionResource.ts"
@@ -43,6 +43,7 @@ export const layerVersions = HttpApiBuilder.group(
     const uploads = yield* Uploads
     const routing = yield* RoutingTable
     const loaded = yield* LoadedModels
+    const { windowOf, pageOf } = yield* makeCursors
 
     const resource = versionResource(loaded)
     /** What this server has in memory is shown with a version, but no change depends on it. */
@@ -110,13 +111,18 @@ export const layerVersions = HttpApiBuilder.group(
       )
       .handleAll({
         list: Effect.fnUntraced(function* ({ params, query }) {
-          const window = yield* windowOf(query, versionKey)
+          const window = yield* windowOf(["versions", params.model], query, versionKey)
           const versions = yield* registry.versions(yield* modelName(params.model), {
             ...window,
             limit: window.limit + 1,
             state: query.state,
           })
-          return pageOf(versions.map(resource), window.limit, ({ version }) => version)
+          return pageOf(
+            ["versions", params.model],
+            versions.map(resource),
+            window.limit,
+            ({ version }) => version,
+          )
         }, answering("ModelNotFound")),
         get: ({ params, headers }) =>
           modelName(params.model).pipe(
