@@ -6,6 +6,7 @@ import { AliasesApi } from "./AliasesApi.ts"
 import { InferenceProtocolApi } from "./InferenceProtocolApi.ts"
 import { InspectionApi } from "./InspectionApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
+import { describe } from "./openApiDescription.ts"
 import { PredictApi } from "./PredictApi.ts"
 import { BadRequestProblem, InternalProblem, InvalidRequestProblem } from "./Problems.ts"
 import { SystemApi } from "./SystemApi.ts"
@@ -37,5 +38,6 @@ export class ForgeApi extends HttpApi.make("modelforge")
       version: "1",
       description: "Serves ONNX models: the Open Inference Protocol V2 under `/v2`, management under `/v1`.",
       license: { name: "Apache-2.0" },
+      transform: describe,
     }),
   ) {}

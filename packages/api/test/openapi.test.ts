@@ -1,5 +1,6 @@
 /** The OpenAPI document. `vitest run packages/api -u` writes docs/openapi.json anew after a change of the contract. */
 import { assert, describe, expect, it } from "@effect/vitest"
+import { Validator } from "@seriousme/openapi-schema-validator"
 import { HttpApi, OpenApi } from "effect/http-api"
 import { ForgeApi } from "../src/index.ts"
 
@@ -53,6 +54,13 @@ describe("the OpenAPI document", () => {
     const { openapi, info } = object(parsed)
     assert.match(String(openapi), /^3\.1\./)
     assert.deepInclude(object(info), { title: "ModelForge", version: "1", license: { name: "Apache-2.0" } })
+  })
+
+  it("is valid", async () => {
+    const { valid, errors } = await new Validator().validate(object(parsed))
+    assert.isTrue(valid, JSON.stringify(errors, null, 2))
+    const broken = { ...object(parsed), paths: { "/x": { get: { responses: { 200: {} } } } } }
+    assert.isFalse((await new Validator().validate(broken)).valid)
   })
 
   it("has every endpoint, and nothing else", () => {
@@ -139,6 +147,26 @@ describe("the OpenAPI document", () => {
           name,
         )
     }
+  })
+
+  it("refuses unknown members of what is sent to /v1, and allows others to what is answered", () => {
+    for (const { name, path, operation } of operations) {
+      const sent = JSON.stringify(operation["requestBody"] ?? {})
+      const isManagement = path.startsWith("/v1") && !path.endsWith("/predict") && sent.includes("properties")
+      if (isManagement) assert.include(sent, '"additionalProperties":false', name)
+      else if (sent.includes('"inputs"')) assert.notInclude(sent, '"additionalProperties":false', name)
+      assert.notInclude(JSON.stringify(operation["responses"]), '"additionalProperties":false', name)
+    }
+  })
+
+  it("shows numbers of queries as numbers, and bodies that may be left out as optional", () => {
+    const find = (wanted: string) =>
+      operations.find(({ name }) => name === wanted)?.operation ?? assert.fail(wanted)
+    const [limit] = array(find("GET /v1/models")["parameters"]).map(object)
+    assert.deepInclude(limit?.["schema"], { type: "integer", minimum: 1, maximum: 200, default: 50 })
+    const rollback = object(find("POST /v1/models/{model}/aliases/{alias}/rollback")["requestBody"])
+    assert.isFalse(rollback["required"])
+    assert.isTrue(object(find("POST /v1/models")["requestBody"])["required"])
   })
 
   it("refers only to what it holds", () => {
