@@ -3,6 +3,7 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { AliasesApi } from "./AliasesApi.ts"
+import { DescriptionsApi } from "./DescriptionsApi.ts"
 import { InferenceProtocolApi } from "./InferenceProtocolApi.ts"
 import { InspectionApi } from "./InspectionApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
@@ -26,6 +27,7 @@ export class ForgeApi extends HttpApi.make("modelforge")
   .add(VersionsApi.middleware(RequestProblems))
   .add(UploadsApi.middleware(RequestProblems))
   .add(InspectionApi.middleware(RequestProblems))
+  .add(DescriptionsApi.middleware(RequestProblems))
   .add(AliasesApi.middleware(RequestProblems))
   .add(TrafficApi.middleware(RequestProblems))
   .add(PredictApi)

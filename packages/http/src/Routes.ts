@@ -3,6 +3,7 @@ import { ForgeApi } from "@modelforge/api"
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiSwagger } from "effect/http-api"
 import { layerAliases } from "./handlers/aliases.ts"
+import { layerDescriptions } from "./handlers/descriptions.ts"
 import { layerInferenceProtocol } from "./handlers/inferenceProtocol.ts"
 import { layerInspection } from "./handlers/inspection.ts"
 import { layerModels } from "./handlers/models.ts"
@@ -25,6 +26,7 @@ export const layerRoutes = Layer.mergeAll(
     layerVersions,
     layerUploads,
     layerAliases,
+    layerDescriptions,
     layerTraffic,
     layerInspection,
     layerPredict,

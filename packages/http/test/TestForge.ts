@@ -71,6 +71,10 @@ export const signatures: Readonly<Record<string, Signature>> = {
     inputs: [{ name: "x", datatype: "BYTES", shape: [-1] }],
     outputs: [{ name: "x_out", datatype: "BYTES", shape: [-1] }],
   },
+  large: {
+    inputs: [{ name: "x", datatype: "FP32", shape: [65, 64] }],
+    outputs: [{ name: "x_out", datatype: "FP32", shape: [65, 64] }],
+  },
   /** Each datatype, named after it. */
   every: {
     inputs: Datatype.literals.map((datatype) => ({ name: datatype, datatype, shape: [-1] })),

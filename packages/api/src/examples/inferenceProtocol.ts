@@ -98,6 +98,6 @@ export const inferenceProtocolExamples: OperationExamples = {
       { name: "wine", version: "1", state: "READY", reason: "" },
     ],
   },
-  "inferenceProtocol.repositoryLoad": { answer: {} },
+  "inferenceProtocol.repositoryLoad": { parameters: { model: "diabetes" }, answer: {} },
   "inferenceProtocol.repositoryUnload": { parameters: { model: "diabetes" }, answer: {} },
 }

@@ -1,5 +1,6 @@
 /** Examples of all operations, by their ids. */
 import { aliasesExamples } from "./aliases.ts"
+import { descriptionsExamples } from "./descriptions.ts"
 import { inferenceProtocolExamples } from "./inferenceProtocol.ts"
 import { inspectionExamples } from "./inspection.ts"
 import { modelsExamples } from "./models.ts"
@@ -17,6 +18,7 @@ export const operationExamples: OperationExamples = {
   ...uploadsExamples,
   ...inspectionExamples,
   ...aliasesExamples,
+  ...descriptionsExamples,
   ...trafficExamples,
   ...predictExamples,
   ...inferenceProtocolExamples,

@@ -232,6 +232,7 @@ describe("the API's description", () => {
         "remove",
       ])
         yield* carryOut(`versions.${name}`)
+      for (const name of ["model", "version"]) yield* carryOut(`descriptions.${name}`)
       for (const name of ["graph", "compare"]) yield* carryOut(`inspection.${name}`)
 
       yield* put("/v1/models/wine/aliases/canary", {
@@ -270,6 +271,34 @@ describe("the API's description", () => {
         assert.strictEqual(response.status, 404, `${operation.id} ${JSON.stringify(json)}`)
         check.answer(operation, 404, mediaType(response), json)
       }
+    }),
+  )
+
+  it.live("of each model has examples that work, and answers that are as it says", () =>
+    Effect.gen(function* () {
+      const { url } = yield* server
+      for (const { name } of exampleModels)
+        for (const path of [`/v1/models/${name}`, `/v1/models/${name}/versions/1`]) {
+          const at = `${url}${path}/openapi.json`
+          const document = object(yield* Effect.promise(async () => (await fetch(at)).json()))
+          const check = checkerOf(document)
+          const [base] = array(document["servers"]).map(object)
+          for (const operation of operationsOf(document)) {
+            check.request(operation, operation.body?.example)
+            const response = yield* Effect.promise(() =>
+              fetch(new URL(`${String(base?.["url"])}${operation.path}`, at), {
+                method: operation.method,
+                headers: { "content-type": "application/json" },
+                body: JSON.stringify(operation.body?.example),
+              }),
+            )
+            const json: unknown = yield* Effect.promise(() => response.json())
+            assert.strictEqual(response.status, 200, `${operation.path} ${JSON.stringify(json)}`)
+            check.answer(operation, 200, "application/json", json)
+            if (path.endsWith("/1") && operation.id === "predict")
+              assert.strictEqual(object(json)["version"], 1)
+          }
+        }
     }),
   )
 })
