@@ -37,6 +37,22 @@ const failureExamples: Readonly<Record<string, string>> = {
   504: "There was no answer within 30000 ms",
 }
 
+/** How a caller says who it is. Until a key was made, a server of its own machine asks for none. */
+const securitySchemes = {
+  bearer: {
+    type: "http",
+    scheme: "bearer",
+    description: "An API key, `mf_…`, or a token that the dashboard signed.",
+  },
+  apiKey: { type: "apiKey", in: "header", name: "x-api-key", description: "An API key, `mf_…`." },
+}
+
+/** Paths that ask nobody who they are. */
+const isPublic = (path: string) => /^\/(?:healthz|readyz|v2\/health\/.*)$/.test(path)
+
+/** Either of the schemes, or none where the server is open. */
+const security = Object.freeze([{ bearer: [] }, { apiKey: [] }, {}])
+
 type Json = Readonly<Record<string, unknown>>
 
 const isObject = (value: unknown): value is Json =>
@@ -122,11 +138,12 @@ const replayed = {
   },
 }
 
-const describeOperation = (operation: OpenApi.OpenAPISpecOperation) => {
+const describeOperation = (path: string, operation: OpenApi.OpenAPISpecOperation) => {
   const { parameters = {}, body, answer, refusals = {} } = operationExamples[operation.operationId] ?? {}
   const isIdempotent = operation.parameters.some(({ name }) => name === "idempotency-key")
   return {
     ...operation,
+    security: isPublic(path) ? [] : security,
     parameters: operation.parameters.map((parameter) => {
       const example =
         parameters[parameter.name] ??
@@ -171,7 +188,7 @@ export const describe = (document: Readonly<Record<string, unknown>>): Record<st
     Object.fromEntries(
       Object.entries(item).map(([method, operation]) => [
         method,
-        describeOperation(operation as OpenApi.OpenAPISpecOperation),
+        describeOperation(path, operation as OpenApi.OpenAPISpecOperation),
       ]),
     ),
   ])
@@ -180,6 +197,6 @@ export const describe = (document: Readonly<Record<string, unknown>>): Record<st
     // Relative to the document: wherever the API is mounted, that is right.
     servers: [{ url: "." }],
     paths: Object.fromEntries(paths),
-    components: { ...spec.components, schemas: open(spec.components.schemas) },
+    components: { ...spec.components, securitySchemes, schemas: open(spec.components.schemas) },
   }
 }

@@ -169,6 +169,17 @@ describe("the OpenAPI document", () => {
     assert.isTrue(object(find("POST /v1/models")["requestBody"])["required"])
   })
 
+  it("says how callers say who they are, but where nobody is asked", () => {
+    const schemes = object(object(object(parsed)["components"])["securitySchemes"])
+    assert.deepInclude(schemes["bearer"], { type: "http", scheme: "bearer" })
+    assert.deepInclude(schemes["apiKey"], { type: "apiKey", in: "header", name: "x-api-key" })
+    for (const { name, path, operation } of operations) {
+      const isPublic = ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"].includes(path)
+      const expected = isPublic ? [] : [{ bearer: [] }, { apiKey: [] }, {}]
+      assert.deepStrictEqual(operation["security"], expected, name)
+    }
+  })
+
   it("refers only to what it holds", () => {
     const root = object(parsed)
     for (const { $ref } of within(parsed)) {
