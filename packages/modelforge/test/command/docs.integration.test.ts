@@ -73,8 +73,8 @@ const tryOut = async (page: Page, tag: string, name: string) => {
   const answer = operation.locator(".live-responses-table .response").first()
   await answer.waitFor()
   return {
-    status: (await answer.locator(".response-col_status").innerText()).trim().split("\n")[0],
-    body: await answer.innerText(),
+    status: /\d{3}/.exec((await answer.locator(".response-col_status").textContent()) ?? "")?.[0],
+    body: (await answer.textContent()) ?? "",
   }
 }
 
