@@ -3,7 +3,8 @@
  * their own: every prediction counts here, and who measures anyway says how long it took.
  */
 import { Context, Effect, Layer } from "effect"
-import { type Route, RoutingTable } from "../registry/RoutingTable.ts"
+import type { Route } from "../registry/Route.ts"
+import { RoutingTable } from "../registry/RoutingTable.ts"
 
 /** How often something happened, and how long it took in all. */
 export interface Timed {
