@@ -3,20 +3,32 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { AliasesApi } from "./AliasesApi.ts"
+import { AuditApi } from "./AuditApi.ts"
+import { AuthApi } from "./AuthApi.ts"
 import { InferenceProtocolApi } from "./InferenceProtocolApi.ts"
 import { InspectionApi } from "./InspectionApi.ts"
+import { KeysApi } from "./KeysApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { PredictApi } from "./PredictApi.ts"
-import { BadRequestProblem, InternalProblem, InvalidRequestProblem } from "./Problems.ts"
+import {
+  BadRequestProblem,
+  ForbiddenProblem,
+  InternalProblem,
+  InvalidRequestProblem,
+  UnauthorizedProblem,
+} from "./Problems.ts"
 import { SystemApi } from "./SystemApi.ts"
 import { TrafficApi } from "./TrafficApi.ts"
 import { UploadsApi } from "./UploadsApi.ts"
+import { UsersApi } from "./UsersApi.ts"
 import { VersionsApi } from "./VersionsApi.ts"
 
-/** Renders requests that do not decode, and failures nobody expected, as problems. */
+/** Renders requests that do not decode, and failures nobody expected, as problems. Declares what the guard answers. */
 export class RequestProblems extends HttpApiMiddleware.Service<RequestProblems>()(
   "@modelforge/api/RequestProblems",
-  { error: [BadRequestProblem, InvalidRequestProblem, InternalProblem] },
+  {
+    error: [BadRequestProblem, UnauthorizedProblem, ForbiddenProblem, InvalidRequestProblem, InternalProblem],
+  },
 ) {}
 
 export class ForgeApi extends HttpApi.make("modelforge")
@@ -27,6 +39,10 @@ export class ForgeApi extends HttpApi.make("modelforge")
   .add(InspectionApi.middleware(RequestProblems))
   .add(AliasesApi.middleware(RequestProblems))
   .add(TrafficApi.middleware(RequestProblems))
+  .add(KeysApi.middleware(RequestProblems))
+  .add(UsersApi.middleware(RequestProblems))
+  .add(AuthApi.middleware(RequestProblems))
+  .add(AuditApi.middleware(RequestProblems))
   .add(PredictApi)
   .add(InferenceProtocolApi)
   .annotateMerge(

@@ -4,6 +4,7 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
   DeadlineExceededProblem,
@@ -75,6 +76,8 @@ export class PredictApi extends HttpApiGroup.make("predict")
         UnavailableProblem,
         DeadlineExceededProblem,
       ],
-    }).annotate(OpenApi.Summary, "Run a model"),
+    })
+      .annotate(Permitted, "predict")
+      .annotate(OpenApi.Summary, "Run a model"),
   )
   .annotateMerge(OpenApi.annotations({ title: "Predict" })) {}

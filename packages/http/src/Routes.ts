@@ -2,6 +2,7 @@
 import { ForgeApi } from "@modelforge/api"
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiSwagger } from "effect/http-api"
+import { layerGuard } from "./guard/layerGuard.ts"
 import { layerAliases } from "./handlers/aliases.ts"
 import { layerInferenceProtocol } from "./handlers/inferenceProtocol.ts"
 import { layerInspection } from "./handlers/inspection.ts"
@@ -17,6 +18,7 @@ export const layerRoutes = Layer.mergeAll(
   HttpApiBuilder.layer(ForgeApi, { openapiPath }),
   HttpApiSwagger.layer(ForgeApi, { path: docsPath }),
   layerFallback,
+  layerGuard,
 ).pipe(
   Layer.provide([
     layerSystem,

@@ -8,6 +8,7 @@ import {
   ArtifactError,
   ArtifactStorageFailed,
   ArtifactStore,
+  Authentication,
   Datatype,
   ForgeConfig,
   Inference,
@@ -31,7 +32,7 @@ import {
   UnusableModel,
   UploadSessions,
 } from "@modelforge/core"
-import { Effect, FileSystem, Layer, Logger, Stream } from "effect"
+import { Effect, FileSystem, Layer, Logger, Result, Stream } from "effect"
 import { DataPlane } from "../src/dataplane/DataPlane.ts"
 import { ServerReadiness } from "../src/ServerReadiness.ts"
 
@@ -147,6 +148,11 @@ export class TestForge {
   /** Bytes that were read from stored artifacts, and after how many the storage fails. */
   downloaded = 0
   downloadable = Number.POSITIVE_INFINITY
+  /** Who requests are from. Nobody says so unless a test does, and no key was ever made. */
+  authentication: Authentication["Service"] = {
+    closed: () => false,
+    identify: () => Result.succeed({ _tag: "Anonymous" }),
+  }
   /** What was logged. */
   readonly logs: Array<string> = []
   readonly directory: string
@@ -170,6 +176,7 @@ export class TestForge {
         ]),
         Layer.provideMerge(ForgeConfig.layer(settings)),
         Layer.provide(NodeServices.layer),
+        Layer.provideMerge(this.#layerAuthentication),
         Layer.provideMerge(this.#layerLogs),
       ),
     )
@@ -204,6 +211,11 @@ export class TestForge {
       this.logs.push(`${[message].flat().map(String).join(" ")} ${String(cause)}`)
     }),
   ])
+
+  readonly #layerAuthentication = Layer.succeed(Authentication, {
+    closed: () => this.authentication.closed(),
+    identify: (credentials) => this.authentication.identify(credentials),
+  })
 
   readonly #layerRuntime = Layer.succeed(ModelRuntime, {
     estimateBytes: (size) => size,
