@@ -4,13 +4,17 @@ import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiSwagger } from "effect/http-api"
 import { layerGuard } from "./guard/layerGuard.ts"
 import { layerAliases } from "./handlers/aliases.ts"
+import { layerAudit } from "./handlers/audit.ts"
+import { layerAuth } from "./handlers/auth.ts"
 import { layerInferenceProtocol } from "./handlers/inferenceProtocol.ts"
 import { layerInspection } from "./handlers/inspection.ts"
+import { layerKeys } from "./handlers/keys.ts"
 import { layerModels } from "./handlers/models.ts"
 import { layerPredict } from "./handlers/predict.ts"
 import { layerSystem } from "./handlers/system.ts"
 import { layerTraffic } from "./handlers/traffic.ts"
 import { layerUploads } from "./handlers/uploads.ts"
+import { layerUsers } from "./handlers/users.ts"
 import { layerVersions } from "./handlers/versions.ts"
 import { docsPath, layerFallback, layerRequestProblems, openapiPath } from "./requestProblems.ts"
 
@@ -28,6 +32,10 @@ export const layerRoutes = Layer.mergeAll(
     layerAliases,
     layerTraffic,
     layerInspection,
+    layerKeys,
+    layerUsers,
+    layerAuth,
+    layerAudit,
     layerPredict,
     layerInferenceProtocol,
   ]),

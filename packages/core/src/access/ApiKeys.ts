@@ -10,9 +10,6 @@ export interface IssuedKey {
   readonly secret: Redacted.Redacted
 }
 
-/** Seconds that the secret before may go on being valid: a week. */
-export const maxOverlapSeconds = 604_800
-
 /** Every change is in the audit log, in the name of the `Actor`, and in force here when it returns. */
 export class ApiKeys extends Context.Service<
   ApiKeys,
