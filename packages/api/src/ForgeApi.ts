@@ -5,7 +5,11 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import { AliasesApi } from "./AliasesApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { AuthApi } from "./AuthApi.ts"
-import { InferenceProtocolApi } from "./InferenceProtocolApi.ts"
+import {
+  InferenceProtocolApi,
+  InferenceProtocolForbidden,
+  InferenceProtocolUnauthorized,
+} from "./InferenceProtocolApi.ts"
 import { InspectionApi } from "./InspectionApi.ts"
 import { KeysApi } from "./KeysApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
@@ -18,6 +22,7 @@ import {
   UnauthorizedProblem,
 } from "./Problems.ts"
 import { SystemApi } from "./SystemApi.ts"
+import { withSecurity } from "./security.ts"
 import { TrafficApi } from "./TrafficApi.ts"
 import { UploadsApi } from "./UploadsApi.ts"
 import { UsersApi } from "./UsersApi.ts"
@@ -31,7 +36,13 @@ export class RequestProblems extends HttpApiMiddleware.Service<RequestProblems>(
   },
 ) {}
 
-export class ForgeApi extends HttpApi.make("modelforge")
+/** Declares what the guard answers to clients of V2, which have their own body for failures. */
+export class InferenceProtocolRefusals extends HttpApiMiddleware.Service<InferenceProtocolRefusals>()(
+  "@modelforge/api/InferenceProtocolRefusals",
+  { error: [InferenceProtocolUnauthorized, InferenceProtocolForbidden] },
+) {}
+
+const groups = HttpApi.make("modelforge")
   .add(SystemApi)
   .add(ModelsApi.middleware(RequestProblems))
   .add(VersionsApi.middleware(RequestProblems))
@@ -44,7 +55,7 @@ export class ForgeApi extends HttpApi.make("modelforge")
   .add(AuthApi.middleware(RequestProblems))
   .add(AuditApi.middleware(RequestProblems))
   .add(PredictApi)
-  .add(InferenceProtocolApi)
+  .add(InferenceProtocolApi.middleware(InferenceProtocolRefusals))
   .annotateMerge(
     OpenApi.annotations({
       title: "ModelForge",
@@ -52,4 +63,9 @@ export class ForgeApi extends HttpApi.make("modelforge")
       description: "Serves ONNX models: the Open Inference Protocol V2 under `/v2`, management under `/v1`.",
       license: { name: "Apache-2.0" },
     }),
-  ) {}
+  )
+
+/** The document says of each operation who may use it. */
+export class ForgeApi extends groups.annotate(OpenApi.Transform, (document) =>
+  withSecurity(document, groups),
+) {}

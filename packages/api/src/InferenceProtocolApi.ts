@@ -12,6 +12,8 @@ const failure = <const Status extends number>(status: Status) =>
   Schema.Struct({ error: Schema.String }).pipe(HttpApiSchema.status(status))
 
 export const InferenceProtocolBadRequest = failure(400)
+export const InferenceProtocolUnauthorized = failure(401)
+export const InferenceProtocolForbidden = failure(403)
 export const InferenceProtocolNotFound = failure(404)
 export const InferenceProtocolTooLarge = failure(413)
 export const InferenceProtocolUnsupportedMediaType = failure(415)

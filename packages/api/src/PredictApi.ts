@@ -8,6 +8,7 @@ import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
   DeadlineExceededProblem,
+  ForbiddenProblem,
   InternalProblem,
   InvalidInputsProblem,
   InvalidRequestProblem,
@@ -15,6 +16,7 @@ import {
   OverloadedProblem,
   RunFailedProblem,
   TooLargeProblem,
+  UnauthorizedProblem,
   UnavailableProblem,
   UnsupportedMediaTypeProblem,
   VersionNotFoundProblem,
@@ -64,6 +66,8 @@ export class PredictApi extends HttpApiGroup.make("predict")
       success: PredictResponse,
       error: [
         BadRequestProblem,
+        UnauthorizedProblem,
+        ForbiddenProblem,
         ModelNotFoundProblem,
         VersionNotFoundProblem,
         TooLargeProblem,

@@ -16,7 +16,13 @@ import { layerTraffic } from "./handlers/traffic.ts"
 import { layerUploads } from "./handlers/uploads.ts"
 import { layerUsers } from "./handlers/users.ts"
 import { layerVersions } from "./handlers/versions.ts"
-import { docsPath, layerFallback, layerRequestProblems, openapiPath } from "./requestProblems.ts"
+import {
+  docsPath,
+  layerFallback,
+  layerInferenceProtocolRefusals,
+  layerRequestProblems,
+  openapiPath,
+} from "./requestProblems.ts"
 
 export const layerRoutes = Layer.mergeAll(
   HttpApiBuilder.layer(ForgeApi, { openapiPath }),
@@ -40,5 +46,5 @@ export const layerRoutes = Layer.mergeAll(
     layerInferenceProtocol,
   ]),
   // After the handlers: they need the middleware too.
-  Layer.provide(layerRequestProblems),
+  Layer.provide([layerRequestProblems, layerInferenceProtocolRefusals]),
 )

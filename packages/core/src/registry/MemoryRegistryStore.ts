@@ -110,7 +110,8 @@ const matches = (filter: ModelFilter) => (model: Model) => {
     (filter.tag === undefined || model.tags.includes(filter.tag)) &&
     (filter.label === undefined ||
       Object.entries(model.labels).some(([key, value]) => `${key}:${value}` === filter.label)) &&
-    (filter.state === undefined || model.state === filter.state)
+    (filter.state === undefined || model.state === filter.state) &&
+    (filter.among?.includes(model.name) ?? true)
   )
 }
 

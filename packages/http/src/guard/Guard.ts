@@ -4,7 +4,7 @@
  * every prediction passes here.
  */
 import { ForgeApi } from "@modelforge/api"
-import { Authentication, type Identity, mayDo, mayUse } from "@modelforge/core"
+import { Authentication, type Identity, mayDo, mayUse, modelsOf } from "@modelforge/core"
 import { Context, Effect, Layer, Result } from "effect"
 import { HttpRouter } from "effect/http"
 import { firstValue, type RequestHeaders } from "../dataplane/request/requestHead.ts"
@@ -16,6 +16,7 @@ import {
   refuseAnonymous,
   refuseArrival,
   refuseCredentials,
+  refuseLimited,
   refuseModel,
   refusePermission,
 } from "./refusals.ts"
@@ -87,6 +88,8 @@ export class Guard extends Context.Service<
         return identity._tag === "Anonymous"
           ? refuseAnonymous(target)
           : refusePermission(target, identity, asked.permission)
+      // Else it could make itself a key for all of them.
+      if (asked.permission === "admin" && modelsOf(identity) !== null) return refuseLimited(target)
       return asked.model === undefined || mayUse(identity, asked.model)
         ? undefined
         : refuseModel(target, asked.model)

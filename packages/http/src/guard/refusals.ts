@@ -62,3 +62,11 @@ export const modelForbidden = (model: string) =>
 
 export const refuseModel = (target: string, model: string): DataPlaneResponse =>
   refusal(target, modelForbidden(model))
+
+export const refuseLimited = (target: string): DataPlaneResponse =>
+  refusal(
+    target,
+    new ForbiddenProblem({
+      detail: "A key that is for some models only can't manage keys, users and the like",
+    }),
+  )

@@ -5,10 +5,11 @@ import { DateTime, Effect, Option, Redacted } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { answeringAccess } from "./accessFailures.ts"
 import { pageOf, windowOf } from "./cursor.ts"
-import { neverStored } from "./neverStored.ts"
+import { withHeaders } from "./withHeaders.ts"
 
-/** With the secret in the clear: the one answer that has it. */
-const issued = ({ key, secret }: IssuedKey) => ({ ...key, secret: Redacted.value(secret) })
+/** With the secret in the clear: the one answer that has it, and nothing on the way may keep it. */
+const issued = ({ key, secret }: IssuedKey) =>
+  Effect.as(withHeaders({ "cache-control": "no-store" }), { ...key, secret: Redacted.value(secret) })
 
 /** A key's id from a path. What can't be one is no key's. */
 const keyId = (id: string): Effect.Effect<KeyId, AccessError> =>
@@ -44,12 +45,7 @@ export const layerKeys = HttpApiBuilder.group(
     const keys = yield* ApiKeys
     return handlers.handleAll({
       create: ({ payload }) =>
-        draftOf(payload).pipe(
-          Effect.flatMap(keys.create),
-          Effect.map(issued),
-          Effect.tap(neverStored),
-          answeringAccess(),
-        ),
+        draftOf(payload).pipe(Effect.flatMap(keys.create), Effect.flatMap(issued), answeringAccess()),
       list: Effect.fnUntraced(function* ({ query }) {
         const window = yield* windowOf(query, KeyId.makeOption)
         const found = yield* keys.list({ ...window, limit: window.limit + 1 })
@@ -61,8 +57,7 @@ export const layerKeys = HttpApiBuilder.group(
       rotate: ({ params, payload }) =>
         keyId(params.key).pipe(
           Effect.flatMap((id) => keys.rotate(id, payload?.overlapSeconds)),
-          Effect.map(issued),
-          Effect.tap(neverStored),
+          Effect.flatMap(issued),
           answeringAccess("KeyNotFound", "KeyRevoked"),
         ),
     })
