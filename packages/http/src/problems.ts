@@ -142,6 +142,8 @@ export const accessProblem = (reason: AccessReason) => {
       return new Problems.PasswordRefusedProblem({ errors: [{ path: "password", message: detail }], detail })
     case "LoginRefused":
       return new Problems.LoginRefusedProblem({ detail })
+    case "OperatorKeyUnusable": // a setting's, found when a server starts
+      return new Problems.InternalProblem()
     case "PasswordsBusy":
       return new Problems.UnavailableProblem({ detail })
     case "StoreUnavailable":

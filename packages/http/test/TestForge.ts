@@ -8,11 +8,13 @@ import {
   ArtifactError,
   ArtifactStorageFailed,
   ArtifactStore,
-  Authentication,
   Datatype,
   ForgeConfig,
   Inference,
   type LoadedModel,
+  LoginLockout,
+  layerAccess,
+  layerAccessStoreMemory,
   layerArtifactStoreLocal,
   layerRegistryStoreMemory,
   layerUploadStoreLocal,
@@ -21,6 +23,7 @@ import {
   type ModelScan,
   ModelScanner,
   type ModelSummary,
+  PasswordCost,
   type Placement,
   Registry,
   RegistryError,
@@ -32,7 +35,8 @@ import {
   UnusableModel,
   UploadSessions,
 } from "@modelforge/core"
-import { Effect, FileSystem, Layer, Logger, Result, Stream } from "effect"
+import { Effect, FileSystem, Layer, Logger, Stream } from "effect"
+import { dashboardPublicKey } from "./guard/dashboard.ts"
 import { DataPlane } from "../src/dataplane/DataPlane.ts"
 import { ServerReadiness } from "../src/ServerReadiness.ts"
 
@@ -148,11 +152,6 @@ export class TestForge {
   /** Bytes that were read from stored artifacts, and after how many the storage fails. */
   downloaded = 0
   downloadable = Number.POSITIVE_INFINITY
-  /** Who requests are from. Nobody says so unless a test does, and no key was ever made. */
-  authentication: Authentication["Service"] = {
-    closed: () => false,
-    identify: () => Result.succeed({ _tag: "Anonymous" }),
-  }
   /** What was logged. */
   readonly logs: Array<string> = []
   readonly directory: string
@@ -160,7 +159,9 @@ export class TestForge {
   constructor(directory: string, settings: Partial<Settings>) {
     this.directory = directory
     const layerStores = Layer.merge(
-      this.#layerMoodyStore.pipe(Layer.provideMerge(layerRegistryStoreMemory)),
+      this.#layerMoodyStore.pipe(
+        Layer.provideMerge([layerRegistryStoreMemory, layerAccessStoreMemory]),
+      ),
       this.#layerCountedArtifacts.pipe(Layer.provide(layerArtifactStoreLocal(directory))),
     )
     this.layer = Layer.fresh(
@@ -168,15 +169,17 @@ export class TestForge {
         Layer.provideMerge(Inference.layer),
         Layer.merge(UploadSessions.layer),
         Layer.provideMerge(Registry.layer),
+        Layer.merge(LoginLockout.layer),
+        Layer.merge(layerAccess({ dashboardPublicKey })),
         Layer.provide([
           layerStores,
           layerUploadStoreLocal(`${directory}/uploads`),
           layerScanner,
           this.#layerRuntime,
         ]),
+        Layer.provide(Layer.succeed(PasswordCost, { logN: 4, r: 8, p: 1 })),
         Layer.provideMerge(ForgeConfig.layer(settings)),
         Layer.provide(NodeServices.layer),
-        Layer.provideMerge(this.#layerAuthentication),
         Layer.provideMerge(this.#layerLogs),
       ),
     )
@@ -211,11 +214,6 @@ export class TestForge {
       this.logs.push(`${[message].flat().map(String).join(" ")} ${String(cause)}`)
     }),
   ])
-
-  readonly #layerAuthentication = Layer.succeed(Authentication, {
-    closed: () => this.authentication.closed(),
-    identify: (credentials) => this.authentication.identify(credentials),
-  })
 
   readonly #layerRuntime = Layer.succeed(ModelRuntime, {
     estimateBytes: (size) => size,

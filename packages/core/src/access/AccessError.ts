@@ -57,6 +57,16 @@ export class PasswordsBusy extends Schema.TaggedError<PasswordsBusy>()("Password
   }
 }
 
+/** The key that the operator gave to this process. */
+export class OperatorKeyUnusable extends Schema.TaggedError<OperatorKeyUnusable>()(
+  "OperatorKeyUnusable",
+  {},
+) {
+  override get message() {
+    return "The operator's key cannot be used: it needs 32 to 4096 characters of ASCII without spaces, as random as possible"
+  }
+}
+
 export const AccessReason = Schema.Union([
   KeyNotFound,
   KeyRevoked,
@@ -66,6 +76,7 @@ export const AccessReason = Schema.Union([
   PasswordRefused,
   LoginRefused,
   PasswordsBusy,
+  OperatorKeyUnusable,
   StoreUnavailable,
 ])
 export type AccessReason = typeof AccessReason.Type

@@ -9,13 +9,16 @@ export interface AuditEvent {
   readonly action: AuditAction
   readonly target: AuditTarget
   readonly reason?: string | null | undefined
-  readonly before?: Schema.Json | undefined
-  readonly after?: Schema.Json | undefined
+  /** Anything that JSON can say. Never a secret, hash or password. */
+  readonly before?: unknown
+  readonly after?: unknown
 }
 
 /** What happened, with who did it and from where. */
-export interface AuditDraft extends Required<AuditEvent> {
+export interface AuditDraft {
   readonly actor: string | null
+  readonly action: AuditAction
+  readonly target: AuditTarget
   readonly from: string | null
   readonly requestId: string | null
   readonly reason: string | null
@@ -24,27 +27,31 @@ export interface AuditDraft extends Required<AuditEvent> {
 }
 
 /** Characters kept of a text: clients choose some of them. */
-const maxText = 1000
+const maxText = 1024
 
-/** As every store can keep it: well-formed, without NUL, of bounded length. */
+/** As every store keeps it to the letter, because it is hashed: well-formed, without NUL, of bounded length. */
 const kept = (value: string) => value.slice(0, maxText).toWellFormed().replaceAll("\0", "\uFFFD")
 const keptOrNull = (value: string | null | undefined) => (value == null ? null : kept(value))
 
-/** In the name of `by`, from the `Origin`. */
-export const draftBy = (by: string | null, { action, target, reason, before, after }: AuditEvent) =>
-  Effect.map(
-    Origin,
-    ({ address, requestId }): AuditDraft => ({
-      actor: keptOrNull(by),
-      action,
-      target: { type: target.type, id: kept(target.id) },
-      from: keptOrNull(address),
-      requestId: keptOrNull(requestId),
-      reason: keptOrNull(reason),
-      before: before ?? null,
-      after: after ?? null,
-    }),
-  )
+/** As it will be when it was stored and read. */
+const asJson = (value: unknown): Schema.Json => JSON.parse(JSON.stringify(value ?? null))
+
+export const draftFrom = (
+  actor: string | null,
+  { address, requestId }: Origin,
+  { action, target, reason, before, after }: AuditEvent,
+): AuditDraft => ({
+  actor: keptOrNull(actor),
+  action,
+  target: { type: target.type, id: kept(target.id) },
+  from: keptOrNull(address),
+  requestId: keptOrNull(requestId),
+  reason: keptOrNull(reason),
+  before: asJson(before),
+  after: asJson(after),
+})
 
 /** In the name of the `Actor`, from the `Origin`. */
-export const draftOf = (event: AuditEvent) => Effect.flatMap(Actor, (by) => draftBy(by, event))
+export const draftOf = Effect.fnUntraced(function* (event: AuditEvent) {
+  return draftFrom(yield* Actor, yield* Origin, event)
+})

@@ -1,4 +1,5 @@
 /** Callers of each kind, for tests that are about what they may do and not about how they are known. */
+import { assert } from "@effect/vitest"
 import {
   ApiKey,
   type Authentication,
@@ -63,6 +64,7 @@ const known: Readonly<Record<string, Identity>> = {
 /** A closed server on which `Authorization: Bearer <name>` is the caller of that name. */
 export const authentication: Authentication["Service"] = {
   closed: () => true,
+  refused: () => assert.fail("nobody asks"),
   identify: ({ authorization, apiKey }) => {
     const name = authorization?.replace(/^Bearer /, "") ?? apiKey
     if (name === undefined) return Result.succeed({ _tag: "Anonymous" })
