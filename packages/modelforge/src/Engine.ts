@@ -1,12 +1,19 @@
 /** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
+  type AccessError,
   type Aliases,
+  type ApiKeys,
   type ArtifactError,
+  type AuditLog,
+  type Authentication,
   Collector,
   ForgeConfig,
   Inference,
+  type InvalidPublicKey,
   type LoadedModels,
+  LoginLockout,
+  layerAccess,
   layerEventRetention,
   layerUploadStoreLocal,
   Registry,
@@ -18,6 +25,7 @@ import {
   type UploadError,
   UploadSessions,
   type Uploads,
+  type Users,
 } from "@modelforge/core"
 import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
 import {
@@ -43,6 +51,8 @@ export interface EngineOptions extends ArtifactsOptions {
   readonly execution?: "process" | "inline" | undefined
   /** Resident memory of one runner process, in bytes; one that holds more is ended. Default: most of the machine's. */
   readonly runnerMemoryBytes?: number | undefined
+  /** Of the dashboard whose tokens are taken: an Ed25519 key as PEM, or the member `x` of its JWK. Default: none are. */
+  readonly dashboardPublicKey?: string | undefined
   readonly settings?: Partial<Settings> | undefined
 }
 
@@ -87,11 +97,16 @@ export type Engine =
   | Uploads
   | UploadSessions
   | RoutingTable
+  | ApiKeys
+  | Users
+  | Authentication
+  | AuditLog
+  | LoginLockout
   | ForgeConfig
   | DatabaseWatch
 
 /** Why the engine can't start. */
-export type EngineError = ArtifactError | UploadError | RegistryError | EmbeddedPostgresError | PostgresError
+export type EngineError = AccessError | InvalidPublicKey | ArtifactError | UploadError | RegistryError | EmbeddedPostgresError | PostgresError
 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>
@@ -100,6 +115,8 @@ export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineE
     Layer.merge(UploadSessions.layer),
     Layer.provideMerge(Registry.layer),
     Layer.merge(Collector.layer),
+    Layer.merge(layerAccess({ dashboardPublicKey: options.dashboardPublicKey })),
+    Layer.merge(LoginLockout.layer),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(layerRuntime(options)),
     Layer.provide(layerArtifacts(options)),
