@@ -39,10 +39,9 @@ const answers = (socketPath: string) =>
 export const findDoor = Effect.fn("findDoor")(function* (dataDirectory: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const record = yield* fs.readFileString(path.join(dataDirectory, recordName)).pipe(
-    Effect.flatMap(Schema.decodeUnknownEffect(ServerRecord)),
-    Effect.option,
-  )
+  const record = yield* fs
+    .readFileString(path.join(dataDirectory, recordName))
+    .pipe(Effect.flatMap(Schema.decodeUnknownEffect(ServerRecord)), Effect.option)
   // A server that was killed leaves its record.
   return Option.isSome(record) && (yield* answers(record.value.socketPath))
     ? Option.some(record.value.socketPath)

@@ -106,7 +106,14 @@ export type Engine =
   | DatabaseWatch
 
 /** Why the engine can't start. */
-export type EngineError = AccessError | InvalidPublicKey | ArtifactError | UploadError | RegistryError | EmbeddedPostgresError | PostgresError
+export type EngineError =
+  | AccessError
+  | InvalidPublicKey
+  | ArtifactError
+  | UploadError
+  | RegistryError
+  | EmbeddedPostgresError
+  | PostgresError
 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>

@@ -42,8 +42,7 @@ const requireKey = Effect.fnUntraced(function* (settings: ServeSettings) {
   const { adminKey } = settings
   if (adminKey !== undefined) yield* ApiKeys.use((keys) => keys.ensureAdmin(adminKey))
   const { closed } = yield* Authentication
-  if (!settings.mayBeOpen && !closed())
-    yield* new FirstKeyMissing({ command: firstKeyCommand(settings) })
+  if (!settings.mayBeOpen && !closed()) yield* new FirstKeyMissing({ command: firstKeyCommand(settings) })
 })
 
 /** A prediction to paste into a terminal. */

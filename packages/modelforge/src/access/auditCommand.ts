@@ -8,7 +8,8 @@ import { printJson } from "./output.ts"
 const verify = Command.make("verify", accessFlags, (flags) =>
   Effect.gen(function* () {
     const verdict = yield* AccessAdmin.use(({ verifyAudit }) => verifyAudit)
-    if (flags.json) yield* printJson(
+    if (flags.json)
+      yield* printJson(
         verdict._tag === "Intact"
           ? { intact: true, entries: verdict.entries }
           : { intact: false, sequence: verdict.sequence, detail: verdict.detail },

@@ -24,7 +24,9 @@ export const accessFlags = {
   ),
   databaseUrl: Flag.Redacted("database-url").pipe(
     Flag.withFallbackConfig(Config.Redacted("DATABASE_URL")),
-    Flag.withDescription("PostgreSQL that the server uses, where it is not its own (environment: DATABASE_URL)"),
+    Flag.withDescription(
+      "PostgreSQL that the server uses, where it is not its own (environment: DATABASE_URL)",
+    ),
     Flag.optional,
   ),
   json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false)),
@@ -58,7 +60,9 @@ export const layerAccessAdmin = (flags: AccessFlags) =>
       if (Option.isSome(flags.url)) {
         const url = flags.url.value
         if (!URL.canParse(url) || !/^https?:/.test(url))
-          return yield* new CommandFailed({ detail: `--url: "${url}" is not a URL like http://127.0.0.1:8080` })
+          return yield* new CommandFailed({
+            detail: `--url: "${url}" is not a URL like http://127.0.0.1:8080`,
+          })
         return layerRemoteAccess({ url, key: Option.getOrUndefined(yield* apiKey) })
       }
       if (Option.isSome(flags.databaseUrl)) return layerOwn(flags)

@@ -15,7 +15,9 @@ const fromInput = Effect.gen(function* () {
     Stream.runFoldEffect(
       () => "",
       (all, part) =>
-        all.length > maxCharacters ? fail("Standard input is too long for a password") : Effect.succeed(all + part),
+        all.length > maxCharacters
+          ? fail("Standard input is too long for a password")
+          : Effect.succeed(all + part),
     ),
   )
   const password = text.replace(/\r?\n$/, "")

@@ -44,17 +44,18 @@ const make = Effect.fnUntraced(function* ({ url, key }: RemoteAddress) {
 
   /** All pages of a list. */
   const all = <Item, E>(
-    page: (query: { limit: number; cursor?: string }) => Effect.Effect<
-      { readonly items: ReadonlyArray<Item>; readonly nextCursor: string | null },
-      E
-    >,
+    page: (query: {
+      limit: number
+      cursor?: string
+    }) => Effect.Effect<{ readonly items: ReadonlyArray<Item>; readonly nextCursor: string | null }, E>,
   ) =>
     Effect.gen(function* () {
       const found: Array<Item> = []
       let cursor: string | null = null
       do {
-        const { items, nextCursor }: { items: ReadonlyArray<Item>; nextCursor: string | null } =
-          yield* page(cursor === null ? { limit: 200 } : { limit: 200, cursor })
+        const { items, nextCursor }: { items: ReadonlyArray<Item>; nextCursor: string | null } = yield* page(
+          cursor === null ? { limit: 200 } : { limit: 200, cursor },
+        )
         found.push(...items)
         cursor = nextCursor
       } while (cursor !== null)
@@ -77,8 +78,7 @@ const make = Effect.fnUntraced(function* ({ url, key }: RemoteAddress) {
     revokeKey: (key) => failing(client.keys.revoke({ params: { key } })),
     rotateKey: (key, overlapSeconds) =>
       failing(Effect.map(client.keys.rotate({ params: { key }, payload: { overlapSeconds } }), issued)),
-    createUser: (payload) =>
-      failing(Effect.map(client.users.create({ payload }), (user) => new User(user))),
+    createUser: (payload) => failing(Effect.map(client.users.create({ payload }), (user) => new User(user))),
     listUsers: failing(
       Effect.map(
         all((query) => client.users.list({ query })),

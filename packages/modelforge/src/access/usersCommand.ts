@@ -106,7 +106,9 @@ const remove = Command.make("remove", { ...accessFlags, email }, (flags) =>
   Effect.gen(function* () {
     const { id } = yield* userOf(flags.email)
     yield* AccessAdmin.use((admin) => admin.removeUser(id))
-    yield* flags.json ? printJson({ email: flags.email, removed: true }) : say(`User ${flags.email} is removed`)
+    yield* flags.json
+      ? printJson({ email: flags.email, removed: true })
+      : say(`User ${flags.email} is removed`)
   }).pipe(Effect.provide(layerAccessAdmin(flags))),
 ).pipe(Command.withDescription("Remove a user"))
 
