@@ -8,6 +8,7 @@ import {
   ArtifactError,
   ArtifactStorageFailed,
   ArtifactStore,
+  AuditLog,
   Datatype,
   ForgeConfig,
   Inference,
@@ -162,6 +163,7 @@ export class TestForge {
         Layer.provideMerge(Inference.layer),
         Layer.merge(UploadSessions.layer),
         Layer.provideMerge(Registry.layer),
+        Layer.provideMerge(AuditLog.layer),
         Layer.provide([
           layerStores,
           layerUploadStoreLocal(`${directory}/uploads`),

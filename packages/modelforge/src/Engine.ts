@@ -1,12 +1,19 @@
 /** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
+  type AccessError,
+  type AccessTable,
   type Aliases,
+  type ApiKeys,
   type ArtifactError,
+  type AuditLog,
+  type Authentication,
   Collector,
   ForgeConfig,
   Inference,
+  type InvalidPublicKey,
   type LoadedModels,
+  layerAccess,
   layerEventRetention,
   layerUploadStoreLocal,
   Registry,
@@ -18,6 +25,7 @@ import {
   type UploadError,
   UploadSessions,
   type Uploads,
+  type Users,
 } from "@modelforge/core"
 import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
 import {
@@ -44,6 +52,8 @@ export interface EngineOptions extends ArtifactsOptions {
   /** Resident memory of one runner process, in bytes; one that holds more is ended. Default: most of the machine's. */
   readonly runnerMemoryBytes?: number | undefined
   readonly settings?: Partial<Settings> | undefined
+  /** Of the dashboard whose tokens are taken: Ed25519, as PEM or as `x` of a JWK. Default: no token is. */
+  readonly dashboardPublicKey?: string | undefined
 }
 
 /** What the host should know of the database beyond its answers. */
@@ -87,11 +97,23 @@ export type Engine =
   | Uploads
   | UploadSessions
   | RoutingTable
+  | ApiKeys
+  | Users
+  | Authentication
+  | AccessTable
+  | AuditLog
   | ForgeConfig
   | DatabaseWatch
 
 /** Why the engine can't start. */
-export type EngineError = ArtifactError | UploadError | RegistryError | EmbeddedPostgresError | PostgresError
+export type EngineError =
+  | ArtifactError
+  | UploadError
+  | RegistryError
+  | AccessError
+  | InvalidPublicKey
+  | EmbeddedPostgresError
+  | PostgresError
 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>
@@ -104,6 +126,7 @@ export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineE
     Layer.provide(layerRuntime(options)),
     Layer.provide(layerArtifacts(options)),
     Layer.provide(layerUploadStoreLocal(`${options.dataDirectory}/uploads`)),
+    Layer.provideMerge(layerAccess({ dashboardPublicKey: options.dashboardPublicKey })),
     Layer.provideMerge(layerStores(options)),
     Layer.provideMerge(
       ForgeConfig.layer({ modelMemoryBytes: Math.floor(machineMemoryBytes() / 2), ...options.settings }),
