@@ -8,6 +8,7 @@ import {
   ArtifactError,
   ArtifactStorageFailed,
   ArtifactStore,
+  AuditLog,
   Datatype,
   ForgeConfig,
   Inference,

@@ -2,6 +2,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
   type AccessError,
+  type AccessTable,
   type Aliases,
   type ApiKeys,
   type ArtifactError,
@@ -51,9 +52,9 @@ export interface EngineOptions extends ArtifactsOptions {
   readonly execution?: "process" | "inline" | undefined
   /** Resident memory of one runner process, in bytes; one that holds more is ended. Default: most of the machine's. */
   readonly runnerMemoryBytes?: number | undefined
-  /** Of the dashboard whose tokens are taken: an Ed25519 key as PEM, or the member `x` of its JWK. Default: none are. */
-  readonly dashboardPublicKey?: string | undefined
   readonly settings?: Partial<Settings> | undefined
+  /** Of the dashboard whose tokens are taken: Ed25519, as PEM or as `x` of a JWK. Default: no token is. */
+  readonly dashboardPublicKey?: string | undefined
 }
 
 /** What the host should know of the database beyond its answers. */
@@ -100,6 +101,7 @@ export type Engine =
   | ApiKeys
   | Users
   | Authentication
+  | AccessTable
   | AuditLog
   | LoginLockout
   | ForgeConfig
@@ -107,11 +109,11 @@ export type Engine =
 
 /** Why the engine can't start. */
 export type EngineError =
-  | AccessError
-  | InvalidPublicKey
   | ArtifactError
   | UploadError
   | RegistryError
+  | AccessError
+  | InvalidPublicKey
   | EmbeddedPostgresError
   | PostgresError
 
@@ -122,12 +124,12 @@ export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineE
     Layer.merge(UploadSessions.layer),
     Layer.provideMerge(Registry.layer),
     Layer.merge(Collector.layer),
-    Layer.merge(layerAccess({ dashboardPublicKey: options.dashboardPublicKey })),
     Layer.merge(LoginLockout.layer),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(layerRuntime(options)),
     Layer.provide(layerArtifacts(options)),
     Layer.provide(layerUploadStoreLocal(`${options.dataDirectory}/uploads`)),
+    Layer.provideMerge(layerAccess({ dashboardPublicKey: options.dashboardPublicKey })),
     Layer.provideMerge(layerStores(options)),
     Layer.provideMerge(
       ForgeConfig.layer({ modelMemoryBytes: Math.floor(machineMemoryBytes() / 2), ...options.settings }),

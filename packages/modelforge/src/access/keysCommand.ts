@@ -54,11 +54,9 @@ const draftOf = Effect.fnUntraced(function* (flags: {
 
 const id = Argument.String("id").pipe(
   Argument.withDescription('A key\'s id, as "modelforge keys list" shows it'),
-  Argument.mapEffect((text) =>
-    Option.match(KeyId.makeOption(text), {
-      onNone: () => fail(`"${text}" is not a key's id: "modelforge keys list" shows them`),
-      onSome: Effect.succeed,
-    }),
+  Argument.filterMap(
+    (text) => KeyId.makeOption(text),
+    (text) => `"${text}" is not a key's id: "modelforge keys list" shows them`,
   ),
 )
 

@@ -51,7 +51,6 @@ const layerOwn = (flags: AccessFlags) =>
     Layer.provide(layerAccess()),
     Layer.provide(layerStores(flags)),
     Layer.provide(NodeServices.layer),
-    Layer.mapError(({ message }) => new CommandFailed({ detail: message })),
   )
 
 export const layerAccessAdmin = (flags: AccessFlags) =>

@@ -1,6 +1,6 @@
 /** Keys, users and the audit log of a server that runs, through its HTTP API. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { ForgeApi } from "@modelforge/api"
+import { ForgeApi, IssuedKeyResource } from "@modelforge/api"
 import { ApiKey, type KeyDraft, User } from "@modelforge/core"
 import { Effect, Layer, Redacted } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
@@ -62,7 +62,7 @@ const make = Effect.fnUntraced(function* ({ url, key }: RemoteAddress) {
       return found
     })
 
-  const issued = ({ secret, ...key }: ApiKey["~type.make.in"] & { readonly secret: string }) => ({
+  const issued = ({ secret, ...key }: typeof IssuedKeyResource.Type) => ({
     key: new ApiKey(key),
     secret: Redacted.make(secret),
   })

@@ -2,18 +2,16 @@
 import { Email, Role, User, type UserChange } from "@modelforge/core"
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { AccessAdmin, CommandFailed, userOf } from "./AccessAdmin.ts"
+import { AccessAdmin, userOf } from "./AccessAdmin.ts"
 import { type AccessFlags, accessFlags, layerAccessAdmin } from "./openAccess.ts"
 import { columns, printJson, say } from "./output.ts"
 import { readPassword } from "./readPassword.ts"
 
 const email = Argument.String("email").pipe(
   Argument.withDescription("Email address"),
-  Argument.mapEffect((text) =>
-    Option.match(Email.makeOption(text.toLowerCase()), {
-      onNone: () => Effect.fail(new CommandFailed({ detail: `"${text}" is not an email address` })),
-      onSome: Effect.succeed,
-    }),
+  Argument.filterMap(
+    (text) => Email.makeOption(text.toLowerCase()),
+    (text) => `"${text}" is not an email address`,
   ),
 )
 
