@@ -8,7 +8,6 @@ import {
   ArtifactError,
   ArtifactStorageFailed,
   ArtifactStore,
-  AuditLog,
   Datatype,
   ForgeConfig,
   Inference,
@@ -169,7 +168,7 @@ export class TestForge {
         Layer.merge(UploadSessions.layer),
         Layer.provideMerge(Registry.layer),
         Layer.merge(LoginLockout.layer),
-        Layer.merge(layerAccess({ dashboardPublicKey })),
+        Layer.provideMerge(layerAccess({ dashboardPublicKey })),
         Layer.provide([
           layerStores,
           layerUploadStoreLocal(`${directory}/uploads`),

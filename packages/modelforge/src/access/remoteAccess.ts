@@ -1,6 +1,6 @@
 /** Keys, users and the audit log of a server that runs, through its HTTP API. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { ForgeApi, IssuedKeyResource } from "@modelforge/api"
+import { ForgeApi, type IssuedKeyResource } from "@modelforge/api"
 import { ApiKey, type KeyDraft, User } from "@modelforge/core"
 import { Effect, Layer, Redacted } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
