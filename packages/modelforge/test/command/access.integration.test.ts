@@ -2,7 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { dashboardPublicKey, tokenFor } from "../../../http/test/guard/dashboard.ts"
 import { open, temporaryFolder } from "../../../postgres/test/embedded/harness.ts"
-import { type Finished, type RunningServer, runCommand, startCommand, startServer } from "./command.ts"
+import {
+  type Finished,
+  type RunningServer,
+  runCommand,
+  sharedServer,
+  startCommand,
+  startServer,
+} from "./command.ts"
 import { get, send, type Target } from "./http.ts"
 import { startRelay } from "./relay.ts"
 
@@ -23,146 +30,146 @@ const objects = (text: string): ReadonlyArray<Record<string, unknown>> => {
 const password = "seven lakes under an early moon"
 const adminKey = "an-operator's-own-key-of-forty-characters"
 
-describe("the commands of access", () => {
-  it.live("work in the data folder itself, at the server that has it, and at a URL", () =>
+const server = sharedServer({ environment: { MODELFORGE_DASHBOARD_PUBLIC_KEY: dashboardPublicKey } })
+
+/** Runs a command in the folder of the server, whose socket it finds there. */
+const run = (args: ReadonlyArray<string>, input = "") =>
+  Effect.flatMap(server, ({ folder }) => runCommand(folder, args, { input }))
+
+/** A key of these options, made by command. */
+const makeKey = (...options: ReadonlyArray<string>) =>
+  Effect.map(run(["keys", "create", "--name", "x", ...options, "--json"]), (finished) => {
+    const [key = {}] = objects(succeeded(finished))
+    return { ...key, id: String(key["id"]), secret: String(key["secret"]) }
+  })
+
+describe("the commands of keys", () => {
+  it.live("work in the data folder itself where no server runs", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      const run = (...args: ReadonlyArray<string>) => runCommand(folder, args)
-
-      const made = yield* run("keys", "create", "--name", "first", "--scope", "admin", "--scope", "read")
+      const made = yield* runCommand(folder, ["keys", "create", "--name", "first", "--scope", "read"])
       const secret = succeeded(made)
       assert.match(secret, /^mf_[a-z0-9]{12}_\S+\n$/, "the secret alone, for a pipe")
       assert.match(made.stderr, /Key [a-z0-9]{12}\. Keep what follows: it is shown this once\./)
-      const key = secret.trim()
-      const id = key.split("_")[1] ?? ""
+      const listed = succeeded(yield* runCommand(folder, ["keys", "list"]))
+      assert.match(listed, /^ID .*LAST USED\n[a-z0-9]{12} {2}first +read +all +valid +- +-\n$/)
+    }),
+  )
 
-      const server = yield* startServer({ folder })
-      assert.strictEqual(yield* statusOf(server.target, "/v1/models"), 401)
-      assert.strictEqual(yield* statusOf(server.target, "/v1/models", bearer(key)), 200)
+  it.live("ask the server that has the folder, by its socket", () =>
+    Effect.gen(function* () {
+      const { target } = yield* server
+      const key = yield* makeKey("--scope", "read")
+      assert.strictEqual(yield* statusOf(target, "/v1/models"), 401)
+      assert.strictEqual(yield* statusOf(target, "/v1/models", bearer(key.secret)), 200)
+      const rotated = succeeded(yield* run(["keys", "rotate", key.id, "--overlap", "1h"])).trim()
+      for (const text of [key.secret, rotated])
+        assert.strictEqual(yield* statusOf(target, "/v1/models", bearer(text)), 200)
+      succeeded(yield* run(["keys", "revoke", key.id]))
+      assert.strictEqual(yield* statusOf(target, "/v1/models", bearer(rotated)), 401)
+      assert.include(succeeded(yield* run(["keys", "list"])), "revoked")
+    }),
+  )
 
-      // The folder is the server's now: its socket is asked, and no key is needed there.
-      const listed = succeeded(yield* run("keys", "list"))
-      assert.match(listed, new RegExp(`^ID .*LAST USED\n${id}  first +admin,read +all +valid `))
-
-      const remote = (environment: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) =>
-        runCommand(folder, [...args, "--url", server.url], { environment })
-      const options = [
-        "--name",
-        "ci",
-        "--scope",
-        "predict",
-        "--model",
-        "wine",
-        "--expires-in",
-        "30d",
-        "--rate",
-        "100/60",
-      ]
-      const [created] = objects(
-        succeeded(yield* remote({ MODELFORGE_API_KEY: key }, "keys", "create", ...options, "--json")),
-      )
+  it.live("ask the server at a URL, with a key", () =>
+    Effect.gen(function* () {
+      const { url, folder } = yield* server
+      const admin = yield* makeKey("--scope", "admin")
+      const args = ["keys", "create", "--name", "ci", "--scope", "predict", "--model", "wine", "--url", url]
+      const limits = ["--expires-in", "30d", "--rate", "100/60", "--json"]
+      const environment = { MODELFORGE_API_KEY: admin.secret }
+      const [created] = objects(succeeded(yield* runCommand(folder, [...args, ...limits], { environment })))
       assert.deepInclude(created, {
         name: "ci",
         scopes: ["predict"],
         models: ["wine"],
         rateLimit: { requests: 100, seconds: 60 },
-        createdBy: `key:${id}`,
+        createdBy: `key:${admin.id}`,
       })
       const days = (Date.parse(String(created?.["expiresAt"])) - Date.now()) / 86_400_000
       assert.closeTo(days, 30, 0.1)
-      const nobody = yield* remote({}, "keys", "list")
+      const nobody = yield* runCommand(folder, ["keys", "list", "--url", url])
       assert.strictEqual(nobody.code, 1)
       assert.match(nobody.stderr, /^modelforge: This server asks for a key/)
-
-      const rotated = succeeded(yield* run("keys", "rotate", String(created?.["id"]), "--overlap", "1h"))
-      for (const text of [String(created?.["secret"]), rotated.trim()])
-        assert.strictEqual(
-          yield* statusOf(server.target, "/v2/models/wine", bearer(text)),
-          403,
-          "known, and not for that",
-        )
-      succeeded(yield* run("keys", "revoke", String(created?.["id"])))
-      assert.strictEqual(yield* statusOf(server.target, "/v2/models/wine", bearer(rotated.trim())), 401)
-      assert.include(succeeded(yield* run("keys", "list")), "revoked")
-
-      assert.match(succeeded(yield* run("audit", "verify")), /^The audit log is intact: 4 entries\n$/)
-    }),
-  )
-
-  it.live("manage users, whose passwords are no flags", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const server = yield* startServer({
-        folder,
-        environment: { MODELFORGE_DASHBOARD_PUBLIC_KEY: dashboardPublicKey },
-      })
-      assert.strictEqual(yield* statusOf(server.target, "/v1/users"), 200, "open")
-      const run = (input: string, ...args: ReadonlyArray<string>) => runCommand(folder, args, { input })
-      const add = ["users", "add", "Ada@example.com", "--role", "admin", "--name", "Ada"]
-      const seen = yield* run("", ...add, "--password", password)
-      assert.match(seen.stderr, /--password/)
-      const unasked = yield* run("", ...add)
-      assert.match(unasked.stderr, /^modelforge: There is no terminal .* --password-stdin\n$/)
-      const [ada] = objects(succeeded(yield* run(`${password}\n`, ...add, "--password-stdin", "--json")))
-      assert.deepInclude(ada, { email: "ada@example.com", name: "Ada", role: "admin", disabled: false })
-
-      // The first user ends open mode.
-      assert.strictEqual(yield* statusOf(server.target, "/v1/users"), 401)
-      const user = { id: String(ada?.["id"]), sessionEpoch: Number(ada?.["sessionEpoch"]) }
-      assert.strictEqual(yield* statusOf(server.target, "/v1/users", bearer(tokenFor(user))), 200)
-      const login = (secret: string) =>
-        send(server.target, "POST", "/v1/auth/login", {
-          json: { email: "ada@example.com", password: secret },
-        })
-      assert.strictEqual((yield* login(password)).status, 200)
-      assert.strictEqual((yield* login("another")).status, 401)
-
-      const last = yield* run("", "users", "disable", "ada@example.com")
-      assert.match(last.stderr, /^modelforge: ada@example\.com is the last admin/)
-      succeeded(
-        yield* run(password, "users", "add", "bob@example.com", "--role", "admin", "--password-stdin"),
-      )
-      succeeded(yield* run("", "users", "disable", "ada@example.com"))
-      assert.strictEqual(yield* statusOf(server.target, "/v1/users", bearer(tokenFor(user))), 401)
-      assert.match(
-        succeeded(yield* run("", "users", "list")),
-        /^EMAIL +NAME +ROLE +STATE\nada@example\.com +Ada +admin +disabled\nbob@example\.com +bob@example\.com +admin +enabled\n$/,
-      )
-      succeeded(yield* run("", "users", "enable", "ada@example.com"))
-      succeeded(
-        yield* run("a moon that nobody sees", "users", "password", "ada@example.com", "--password-stdin"),
-      )
-      assert.strictEqual((yield* login("a moon that nobody sees")).status, 200)
-      succeeded(yield* run("", "users", "remove", "ada@example.com"))
-      const gone = yield* run("", "users", "remove", "ada@example.com")
-      assert.match(gone.stderr, /There is no user with the email address ada@example\.com/)
     }),
   )
 
   it.live("say in one line what is wrong", () =>
     Effect.gen(function* () {
-      const folder = yield* temporaryFolder
       for (const [args, says] of [
         [["keys", "create", "--name", "x", "--scope", "fly"], /--scope: "fly"/],
-        [["keys", "create", "--name", "x"], /--scope/],
         [
           ["keys", "create", "--name", "x", "--scope", "read", "--expires-in", "soon"],
-          /--expires-in: "soon" is not a time/,
+          /"soon" is not a time/,
         ],
-        [
-          ["keys", "create", "--name", "x", "--scope", "read", "--rate", "9"],
-          /--rate: "9" is not requests\/seconds/,
-        ],
+        [["keys", "create", "--name", "x", "--scope", "read", "--rate", "9"], /"9" is not requests\/seconds/],
         [["keys", "revoke", "x"], /"x" is not a key's id/],
         [["users", "add", "nobody"], /"nobody" is not an email address/],
         [["keys", "list", "--url", "localhost"], /--url: "localhost" is not a URL/],
         [["keys", "list", "--url", "http://127.0.0.1:1"], /No server answers at http:\/\/127\.0\.0\.1:1/],
       ] as const) {
-        const { code, stdout, stderr } = yield* runCommand(folder, args)
+        const { code, stdout, stderr } = yield* run(args)
         assert.deepStrictEqual([code, stdout], [1, ""], stderr)
         assert.match(stderr, says)
         assert.match(stderr, /^modelforge: [^\n]*\n$/)
       }
+    }),
+  )
+})
+
+describe("the commands of users", () => {
+  const add = (email: string) => ["users", "add", email, "--role", "admin", "--name", "Ada"]
+
+  it.live("take passwords from standard input, and never as a flag", () =>
+    Effect.gen(function* () {
+      const seen = yield* run([...add("ada@example.com"), "--password", password])
+      assert.match(seen.stderr, /--password/)
+      const unasked = yield* run(add("ada@example.com"))
+      assert.match(unasked.stderr, /^modelforge: There is no terminal .* --password-stdin\n$/)
+      const made = yield* run([...add("Ada@example.com"), "--password-stdin", "--json"], `${password}\n`)
+      const [ada] = objects(succeeded(made))
+      assert.deepInclude(ada, { email: "ada@example.com", name: "Ada", role: "admin", disabled: false })
+      const { target } = yield* server
+      const user = { id: String(ada?.["id"]), sessionEpoch: Number(ada?.["sessionEpoch"]) }
+      assert.strictEqual(yield* statusOf(target, "/v1/users"), 401)
+      assert.strictEqual(yield* statusOf(target, "/v1/users", bearer(tokenFor(user))), 200)
+      const json = { email: "ada@example.com", password }
+      assert.strictEqual((yield* send(target, "POST", "/v1/auth/login", { json })).status, 200)
+      const last = yield* run(["users", "disable", "ada@example.com"])
+      assert.match(last.stderr, /^modelforge: ada@example\.com is the last admin/)
+    }),
+  )
+
+  it.live("disable, enable, list and remove them, and give them other passwords", () =>
+    Effect.gen(function* () {
+      const { target } = yield* server
+      succeeded(yield* run([...add("bob@example.com"), "--password-stdin"], password))
+      const login = (secret: string) =>
+        Effect.map(
+          send(target, "POST", "/v1/auth/login", { json: { email: "bob@example.com", password: secret } }),
+          ({ status }) => status,
+        )
+      succeeded(yield* run(["users", "disable", "bob@example.com"]))
+      assert.strictEqual(yield* login(password), 401)
+      assert.match(succeeded(yield* run(["users", "list"])), /\nbob@example\.com +Ada +admin +disabled\n/)
+      succeeded(yield* run(["users", "enable", "bob@example.com"]))
+      succeeded(
+        yield* run(["users", "password", "bob@example.com", "--password-stdin"], "a moon that nobody sees"),
+      )
+      assert.strictEqual(yield* login("a moon that nobody sees"), 200)
+      succeeded(yield* run(["users", "remove", "bob@example.com"]))
+      const gone = yield* run(["users", "remove", "bob@example.com"])
+      assert.match(gone.stderr, /There is no user with the email address bob@example\.com/)
+    }),
+  )
+})
+
+describe("the command of the audit log", () => {
+  it.live("says whether it is as it was written", () =>
+    Effect.gen(function* () {
+      assert.match(succeeded(yield* run(["audit", "verify"])), /^The audit log is intact: \d+ entries\n$/)
+      const [verdict] = objects(succeeded(yield* run(["audit", "verify", "--json"])))
+      assert.strictEqual(verdict?.["intact"], true)
     }),
   )
 })
