@@ -1,4 +1,6 @@
 /** Suites that say what an implementation of a contract must do. They need `vitest` and `@effect/vitest`. */
+export * as AccessStoreSuite from "./testing/AccessStoreSuite.ts"
 export * as ArtifactStoreSuite from "./testing/ArtifactStoreSuite.ts"
+export * as AuditStoreSuite from "./testing/AuditStoreSuite.ts"
 export * as EventStoreSuite from "./testing/EventStoreSuite.ts"
 export * as RegistryStoreSuite from "./testing/RegistryStoreSuite.ts"

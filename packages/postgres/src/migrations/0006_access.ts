@@ -8,11 +8,11 @@ export const access = Effect.gen(function* () {
   // One row. Its lock orders all changes of keys and users, so that a reader who knows a generation misses nothing.
   yield* sql`
     CREATE TABLE modelforge.access (
-      only       boolean PRIMARY KEY DEFAULT true,
+      single     boolean PRIMARY KEY DEFAULT true,
       -- A key or user was made once: then no server on this database is open any more.
       closed     boolean NOT NULL DEFAULT false,
       generation bigint NOT NULL DEFAULT 0,
-      CONSTRAINT access_only_check CHECK (only)
+      CONSTRAINT access_single_check CHECK (single)
     )
   `
   yield* sql`INSERT INTO modelforge.access DEFAULT VALUES`

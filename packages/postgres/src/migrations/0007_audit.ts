@@ -31,10 +31,10 @@ export const audit = Effect.gen(function* () {
   // One row: the last entry. Its lock makes the chain one, and is taken last in every transaction.
   yield* sql`
     CREATE TABLE modelforge.audit_head (
-      only     boolean PRIMARY KEY DEFAULT true,
+      single   boolean PRIMARY KEY DEFAULT true,
       sequence bigint NOT NULL,
       hash     text NOT NULL,
-      CONSTRAINT audit_head_only_check CHECK (only)
+      CONSTRAINT audit_head_single_check CHECK (single)
     )
   `
   yield* sql`INSERT INTO modelforge.audit_head (sequence, hash) VALUES (0, ${"0".repeat(64)})`
