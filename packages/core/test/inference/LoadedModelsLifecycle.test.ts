@@ -112,6 +112,23 @@ it.effect("unloaded by hand it takes no requests until it is loaded again", () =
   }),
 )
 
+it.effect("who loads and unloads by hand is in the audit log; loads for requests are not", () =>
+  Effect.gen(function* () {
+    const { models, audit } = yield* open()
+    yield* loaded(models, a)
+    yield* models.unload(routeTo(a))
+    yield* Effect.flip(models.load(routeTo(missing)))
+    yield* models.load(routeTo(a))
+    assert.deepStrictEqual(
+      (yield* audit.list({}, { limit: 10 })).map(({ actor, action, target }) => [actor, action, target.id]),
+      [
+        ["ada", "version.loaded", "digits/1"],
+        ["ada", "version.unloaded", "digits/1"],
+      ],
+    )
+  }).pipe(Effect.provideService(Actor, "ada")),
+)
+
 it.effect("unloading answers those who wait, also while it loads", () =>
   Effect.gen(function* () {
     const { runtime, models } = yield* open()
