@@ -16,6 +16,7 @@ import {
   layerAccess,
   layerEventRetention,
   layerUploadStoreLocal,
+  type ModelStatistics,
   Registry,
   type RegistryError,
   type RoutingTable,
@@ -90,6 +91,7 @@ const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
 export type Engine =
   | Inference
   | LoadedModels
+  | ModelStatistics
   | Registry
   | Aliases
   | TrafficPolicies

@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Option, Queue, Stream } from "effect"
+import { DateTime, Deferred, Effect, Fiber, Layer, Option, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { AccessChanges, type AccessSignal } from "../../src/access/AccessChanges.ts"
 import { AccessError } from "../../src/access/AccessError.ts"
@@ -7,7 +7,6 @@ import { type AccessDelta, AccessStore } from "../../src/access/AccessStore.ts"
 import { AccessTable } from "../../src/access/AccessTable.ts"
 import { Email, User, UserId } from "../../src/model/User.ts"
 import { StoreUnavailable } from "../../src/registry/RegistryError.ts"
-import { DateTime } from "effect"
 
 const id = (number: number) => UserId.make(`00000000-0000-4000-8000-${String(number).padStart(12, "0")}`)
 const user = (number: number) =>
@@ -43,15 +42,14 @@ const open = Effect.fnUntraced(function* (firstSignal: AccessSignal, isAway = fa
       }),
   })
   const changes = Layer.succeed(AccessChanges, { signals: Stream.fromQueue(signals) })
-  const context = yield* Layer.build(
-    Layer.fresh(AccessTable.layer.pipe(Layer.provide([store, changes]))),
-  )
+  const context = yield* Layer.build(Layer.fresh(AccessTable.layer.pipe(Layer.provide([store, changes]))))
   const table = yield* Effect.provideContext(AccessTable, context)
   return { stored, table, signal: (signal: AccessSignal) => Queue.offer(signals, signal) }
 })
 
 const settled = TestClock.adjust(0)
-const known = (table: AccessTable["Service"]) => [1, 2, 3].filter((number) => table.user(id(number)) !== undefined)
+const known = (table: AccessTable["Service"]) =>
+  [1, 2, 3].filter((number) => table.user(id(number)) !== undefined)
 
 it.effect("what is announced is read, and what nobody announced by a slow poll", () =>
   Effect.gen(function* () {

@@ -13,7 +13,11 @@ const event = { action: "version.loaded", target: { type: "version", id: "digits
 it.effect("an entry is in the name of the actor, from the request's origin, with bounded texts", () =>
   Effect.gen(function* () {
     const { append, note, list, verify } = yield* AuditLog
-    const entry = yield* append({ ...event, reason: "x".repeat(5000), after: { at: new Date(0), none: undefined } })
+    const entry = yield* append({
+      ...event,
+      reason: "x".repeat(5000),
+      after: { at: new Date(0), none: undefined },
+    })
     assert.deepInclude(entry, { actor: "key:abc", from: "::1", requestId: "r" })
     assert.strictEqual(entry.reason?.length, 1024)
     assert.deepStrictEqual<unknown>(entry.after, { at: "1970-01-01T00:00:00.000Z" })

@@ -1,6 +1,7 @@
 /** Which versions are in memory, and why: states, unloading by hand, loading ahead, the memory budget. */
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
+import { Actor } from "../../src/events/Actor.ts"
 import { BatcherClosed } from "../../src/inference/Batcher.ts"
 import { digestOf, FakeRuntime, loadFailed, runnerUnavailable } from "../fakes.ts"
 import {
