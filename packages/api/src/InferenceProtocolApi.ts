@@ -105,11 +105,15 @@ export const TritonModelConfig = Schema.Struct({
   dynamic_batching: Schema.optionalKey(Schema.Struct({ max_queue_delay_microseconds: Schema.Int })),
 })
 
-export const InferRequest = Schema.Struct({
+/** Clients send members of their own, which mean nothing here. */
+const open = <const Fields extends Schema.Struct.Fields>(fields: Fields) =>
+  Schema.StructWithRest(Schema.Struct(fields), [Schema.Record(Schema.String, Schema.Unknown)])
+
+export const InferRequest = open({
   id: Schema.optionalKey(Schema.String),
   parameters: Schema.optionalKey(Parameters),
   inputs: Schema.Array(
-    Schema.Struct({
+    open({
       name: Schema.String,
       shape: Shape,
       datatype: Datatype,
@@ -119,7 +123,7 @@ export const InferRequest = Schema.Struct({
     }),
   ),
   outputs: Schema.optionalKey(
-    Schema.Array(Schema.Struct({ name: Schema.String, parameters: Schema.optionalKey(Parameters) })),
+    Schema.Array(open({ name: Schema.String, parameters: Schema.optionalKey(Parameters) })),
   ),
 })
 

@@ -6,6 +6,8 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { changeHeaders, NotModified, readHeaders, Tagged } from "./ConditionalRequests.ts"
+import { IdempotentRequests, idempotencyHeaders, Repetition } from "./IdempotentRequests.ts"
 import { Page, pageQuery } from "./Page.ts"
 import {
   BadRequestProblem,
@@ -13,6 +15,7 @@ import {
   DuplicateVersionProblem,
   IncompatibleSignatureProblem,
   ModelNotFoundProblem,
+  PreconditionFailedProblem,
   TooLargeProblem,
   TrafficConflictProblem,
   UnavailableProblem,
@@ -47,12 +50,12 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         force: Schema.optionalKey(Schema.Literals(["true", "false"])),
         description: Schema.optionalKey(Description),
       },
-      headers: { "content-digest": Schema.optionalKey(Schema.String) },
+      headers: { ...idempotencyHeaders, "content-digest": Schema.optionalKey(Schema.String) },
       payload: [
         HttpApiSchema.StreamUint8Array(),
         Schema.Struct({ file: Multipart.SingleFileSchema }).pipe(HttpApiSchema.asMultipartStream()),
       ],
-      success: VersionResource.pipe(HttpApiSchema.status(201)),
+      success: Tagged(VersionResource.pipe(HttpApiSchema.status(201))),
       error: [
         BadRequestProblem,
         DigestMismatchProblem,
@@ -67,6 +70,8 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         UnavailableProblem,
       ],
     })
+      .middleware(IdempotentRequests)
+      .annotate(Repetition, { repeatable: true, keepsAnswer: true, streamed: true })
       .annotate(OpenApi.Summary, "Upload an ONNX file as the next version")
       .annotate(
         OpenApi.Description,
@@ -81,10 +86,12 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       success: Page(VersionResource),
       error: [ModelNotFoundProblem, UnavailableProblem],
     }).annotate(OpenApi.Summary, "List versions, newest first"),
-    HttpApiEndpoint.get("get", "/:version", { params, success: VersionResource, error: notFound }).annotate(
-      OpenApi.Summary,
-      "Get a version by number or alias",
-    ),
+    HttpApiEndpoint.get("get", "/:version", {
+      params,
+      headers: readHeaders,
+      success: [Tagged(VersionResource), NotModified],
+      error: notFound,
+    }).annotate(OpenApi.Summary, "Get a version by number or alias"),
     HttpApiEndpoint.get("download", "/:version/artifact", {
       params,
       success: HttpApiSchema.StreamUint8Array(),
@@ -92,13 +99,14 @@ export class VersionsApi extends HttpApiGroup.make("versions")
     }).annotate(OpenApi.Summary, "Download the ONNX file"),
     HttpApiEndpoint.patch("update", "/:version", {
       params,
+      headers: changeHeaders,
       payload: Schema.Struct({ description: Description }),
-      success: VersionResource,
-      error: notFound,
+      success: Tagged(VersionResource),
+      error: [...notFound, PreconditionFailedProblem],
     }).annotate(OpenApi.Summary, "Change a version's description"),
     HttpApiEndpoint.post("load", "/:version/load", {
       params,
-      success: VersionResource,
+      success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     })
       .annotate(OpenApi.Summary, "Load a version into memory")
@@ -108,7 +116,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       ),
     HttpApiEndpoint.post("unload", "/:version/unload", {
       params,
-      success: VersionResource,
+      success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     })
       .annotate(OpenApi.Summary, "Unload a version from memory")
@@ -119,20 +127,21 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       ),
     HttpApiEndpoint.post("archive", "/:version/archive", {
       params,
-      success: VersionResource,
+      success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     })
       .annotate(OpenApi.Summary, "Archive a version that no alias points at")
       .annotate(OpenApi.Description, "No request is routed to it any more. It can be restored."),
     HttpApiEndpoint.post("restore", "/:version/restore", {
       params,
-      success: VersionResource,
+      success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     }).annotate(OpenApi.Summary, "Make an archived version ready again"),
     HttpApiEndpoint.delete("remove", "/:version", {
       params,
+      headers: changeHeaders,
       success: HttpApiSchema.NoContent,
-      error: [...notFound, VersionConflictProblem],
+      error: [...notFound, VersionConflictProblem, PreconditionFailedProblem],
     }).annotate(OpenApi.Summary, "Delete a version that no alias points at"),
   )
   .prefix("/v1/models/:model/versions")

@@ -3,6 +3,7 @@ import { ForgeApi } from "@modelforge/api"
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiSwagger } from "effect/http-api"
 import { layerAliases } from "./handlers/aliases.ts"
+import { layerDescriptions } from "./handlers/descriptions.ts"
 import { layerInferenceProtocol } from "./handlers/inferenceProtocol.ts"
 import { layerInspection } from "./handlers/inspection.ts"
 import { layerModels } from "./handlers/models.ts"
@@ -11,6 +12,7 @@ import { layerSystem } from "./handlers/system.ts"
 import { layerTraffic } from "./handlers/traffic.ts"
 import { layerUploads } from "./handlers/uploads.ts"
 import { layerVersions } from "./handlers/versions.ts"
+import { layerIdempotentRequests } from "./idempotency/layerIdempotentRequests.ts"
 import { docsPath, layerFallback, layerRequestProblems, openapiPath } from "./requestProblems.ts"
 
 export const layerRoutes = Layer.mergeAll(
@@ -24,11 +26,12 @@ export const layerRoutes = Layer.mergeAll(
     layerVersions,
     layerUploads,
     layerAliases,
+    layerDescriptions,
     layerTraffic,
     layerInspection,
     layerPredict,
     layerInferenceProtocol,
   ]),
   // After the handlers: they need the middleware too.
-  Layer.provide(layerRequestProblems),
+  Layer.provide([layerRequestProblems, layerIdempotentRequests]),
 )

@@ -10,6 +10,7 @@ import {
   type Authentication,
   Collector,
   ForgeConfig,
+  Idempotency,
   Inference,
   type InvalidPublicKey,
   type LoadedModels,
@@ -98,6 +99,7 @@ export type Engine =
   | ShadowTraffic
   | Uploads
   | UploadSessions
+  | Idempotency
   | RoutingTable
   | ApiKeys
   | Users
@@ -122,6 +124,7 @@ export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineE
   Inference.layer.pipe(
     Layer.merge(layerEventRetention),
     Layer.merge(UploadSessions.layer),
+    Layer.merge(Idempotency.layer),
     Layer.provideMerge(Registry.layer),
     Layer.merge(Collector.layer),
     Layer.provide(OnnxScanner.layer),

@@ -4,6 +4,7 @@ import {
   AccessStoreSuite,
   AuditStoreSuite,
   EventStoreSuite,
+  IdempotencyStoreSuite,
   RegistryStoreSuite,
 } from "@modelforge/core/testing"
 import { Effect, Layer } from "effect"
@@ -26,3 +27,4 @@ RegistryStoreSuite.suite("PostgreSQL 15, the same database again", stores)
 EventStoreSuite.suite("PostgreSQL 15", stores)
 AccessStoreSuite.suite("PostgreSQL 15", stores)
 AuditStoreSuite.suite("PostgreSQL 15", stores)
+IdempotencyStoreSuite.suite("PostgreSQL 15", stores)

@@ -32,6 +32,7 @@ const allTables = [
   "modelforge.audit_head",
   "modelforge.events",
   "modelforge.graphs",
+  "modelforge.idempotency",
   "modelforge.keys",
   "modelforge.modelforge_migrations",
   "modelforge.models",
@@ -48,6 +49,7 @@ const allMigrations: ReadonlyArray<readonly [id: number, name: string]> = [
   [5, "traffic"],
   [6, "access"],
   [7, "audit"],
+  [8, "idempotency"],
 ]
 
 it.live("a fresh database gets every table in a schema of its own; the second run has nothing to do", () =>
