@@ -2,9 +2,11 @@
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as OpenApi from "effect/http-api/OpenApi"
+import { ForbiddenProblem, UnauthorizedProblem } from "./AccessProblems.ts"
 import { AliasesApi } from "./AliasesApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { AuthApi } from "./AuthApi.ts"
+import { DescriptionsApi } from "./DescriptionsApi.ts"
 import {
   InferenceProtocolApi,
   InferenceProtocolForbidden,
@@ -13,14 +15,9 @@ import {
 import { InspectionApi } from "./InspectionApi.ts"
 import { KeysApi } from "./KeysApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
+import { describe } from "./openApiDescription.ts"
 import { PredictApi } from "./PredictApi.ts"
-import {
-  BadRequestProblem,
-  ForbiddenProblem,
-  InternalProblem,
-  InvalidRequestProblem,
-  UnauthorizedProblem,
-} from "./Problems.ts"
+import { BadRequestProblem, InternalProblem, InvalidRequestProblem } from "./Problems.ts"
 import { SystemApi } from "./SystemApi.ts"
 import { withSecurity } from "./security.ts"
 import { TrafficApi } from "./TrafficApi.ts"
@@ -48,6 +45,7 @@ const groups = HttpApi.make("modelforge")
   .add(VersionsApi.middleware(RequestProblems))
   .add(UploadsApi.middleware(RequestProblems))
   .add(InspectionApi.middleware(RequestProblems))
+  .add(DescriptionsApi.middleware(RequestProblems))
   .add(AliasesApi.middleware(RequestProblems))
   .add(TrafficApi.middleware(RequestProblems))
   .add(KeysApi.middleware(RequestProblems))
@@ -56,6 +54,8 @@ const groups = HttpApi.make("modelforge")
   .add(AuditApi.middleware(RequestProblems))
   .add(PredictApi)
   .add(InferenceProtocolApi.middleware(InferenceProtocolRefusals))
+  // What is not named is refused, so that nobody believes in a setting that is not there.
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })
   .annotateMerge(
     OpenApi.annotations({
       title: "ModelForge",
@@ -67,5 +67,5 @@ const groups = HttpApi.make("modelforge")
 
 /** The document says of each operation who may use it. */
 export class ForgeApi extends groups.annotate(OpenApi.Transform, (document) =>
-  withSecurity(document, groups),
+  withSecurity(describe(document), groups),
 ) {}

@@ -15,11 +15,13 @@ import type { Batcher } from "../../src/inference/Batcher.ts"
 import { InferenceError } from "../../src/inference/InferenceError.ts"
 import { LoadedModels } from "../../src/inference/LoadedModels.ts"
 import type { RunResult } from "../../src/inference/ModelRuntime.ts"
+import { ModelStatistics } from "../../src/inference/ModelStatistics.ts"
 import type { ModelConfig } from "../../src/model/ModelConfig.ts"
 import { ModelName } from "../../src/model/Names.ts"
 import type { Tensor, Tensors } from "../../src/model/Tensor.ts"
 import { type Digest, VersionNumber } from "../../src/model/Version.ts"
-import { type Route, type Routed, RoutingTable } from "../../src/registry/RoutingTable.ts"
+import type { Route } from "../../src/registry/Route.ts"
+import { type Routed, RoutingTable } from "../../src/registry/RoutingTable.ts"
 import { digestOf, FakeRuntime, signature } from "../fakes.ts"
 
 export const [a, b, missing, broken] = ["a", "b", "missing", "broken"].map(digestOf) as [
@@ -87,6 +89,7 @@ export const open = Effect.fnUntraced(function* ({
     refresh: () => Effect.void,
     thenRefresh: (_model, change) => change,
     outOfReachSince: Option.none,
+    handOverBy: () => Effect.void,
     onChange: (listener) =>
       Effect.sync(() => {
         listeners.push(listener)
@@ -103,6 +106,7 @@ export const open = Effect.fnUntraced(function* ({
     Layer.fresh(
       LoadedModels.layer.pipe(
         Layer.provideMerge(AuditLog.layer.pipe(Layer.provide(layerAuditStoreMemory))),
+        Layer.provide(ModelStatistics.layer),
         Layer.provide(
           Layer.mergeAll(layerArtifacts, layerRouting, runtime.layer, ForgeConfig.layer(settings)),
         ),
