@@ -1,8 +1,8 @@
 /** ModelForge as `modelforge serve` puts it together, with the execution to choose. */
 import { NodeServices } from "@effect/platform-node"
 import { SecretKey } from "@modelforge/core"
-import { DataPlane, ServerReadiness, ServerVersion } from "@modelforge/http"
-import { layerBodyThreads, openModeRefusal } from "@modelforge/http/node"
+import { DataPlane, Guard, ServerReadiness, ServerVersion } from "@modelforge/http"
+import { layerBodyThreads } from "@modelforge/http/node"
 import { ForgeServer } from "@modelforge/server"
 import { Effect, Fiber, Layer, Logger, Redacted, Schema } from "effect"
 import { layerEngine } from "modelforge"
@@ -11,8 +11,8 @@ import { ForgeOptions } from "./ForgeOptions.ts"
 
 const options = Schema.decodeUnknownSync(Schema.fromJsonString(ForgeOptions))(process.argv[2])
 
-const layer = ForgeServer.layer({ listen: [{ host: "127.0.0.1", port: 0 }], guard: openModeRefusal }).pipe(
-  Layer.provide(DataPlane.layer),
+const layer = ForgeServer.layer({ listen: [{ host: "127.0.0.1", port: 0 }] }).pipe(
+  Layer.provide([DataPlane.layer, Guard.layer({ open: true })]),
   Layer.provide(layerBodyThreads()),
   Layer.provide(SecretKey.layer(Redacted.make("nothing is signed in a benchmark"))),
   Layer.provide(layerEngine(options)),

@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import { changeHeaders, NotModified, putHeaders, readHeaders, Tagged } from "./ConditionalRequests.ts"
 import { IdempotentRequests, idempotencyHeaders } from "./IdempotentRequests.ts"
 import { Page, pageQuery } from "./Page.ts"
+import { Permitted } from "./Permitted.ts"
 import {
   AliasConflictProblem,
   AliasNotFoundProblem,
@@ -30,7 +31,9 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
       headers: readHeaders,
       success: [Tagged(Alias), NotModified],
       error: [ModelNotFoundProblem, AliasNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Get an alias"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Get an alias"),
     HttpApiEndpoint.put("move", "/:alias", {
       params: { ...params, alias: AliasName },
       query: {
@@ -53,6 +56,7 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
         UnavailableProblem,
       ],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Point an alias at a version")
       .annotate(
         OpenApi.Description,
@@ -71,13 +75,17 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
         PreconditionFailedProblem,
         UnavailableProblem,
       ],
-    }).annotate(OpenApi.Summary, "Delete an alias"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Delete an alias"),
     HttpApiEndpoint.get("history", "/:alias/history", {
       params,
       query: pageQuery,
       success: Page(AliasMove),
       error: [ModelNotFoundProblem, AliasNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "List the moves of an alias, newest first"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "List the moves of an alias, newest first"),
     HttpApiEndpoint.post("rollback", "/:alias/rollback", {
       params,
       headers: idempotencyHeaders,
@@ -93,6 +101,7 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
     })
       // Not repeatable: a second rollback goes further back.
       .middleware(IdempotentRequests)
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Point an alias at the version before")
       .annotate(
         OpenApi.Description,

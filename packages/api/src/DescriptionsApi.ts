@@ -4,6 +4,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { NotModified, readHeaders, Tagged } from "./ConditionalRequests.ts"
+import { Permitted } from "./Permitted.ts"
 import { ModelNotFoundProblem, UnavailableProblem, VersionNotFoundProblem } from "./Problems.ts"
 
 /** An OpenAPI 3.1 document. */
@@ -22,6 +23,7 @@ const description =
 export class DescriptionsApi extends HttpApiGroup.make("descriptions")
   .add(
     HttpApiEndpoint.get("model", "/openapi.json", { params: { model: Schema.String }, ...answers })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "Describe a model")
       .annotate(
         OpenApi.Description,
@@ -31,6 +33,7 @@ export class DescriptionsApi extends HttpApiGroup.make("descriptions")
       params: { model: Schema.String, version: Schema.String },
       ...answers,
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "Describe a version of a model")
       .annotate(OpenApi.Description, description),
   )

@@ -5,6 +5,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { NotModified, readHeaders, Tagged } from "./ConditionalRequests.ts"
+import { Permitted } from "./Permitted.ts"
 import {
   GraphNotFoundProblem,
   ModelNotFoundProblem,
@@ -23,6 +24,7 @@ export class InspectionApi extends HttpApiGroup.make("inspection")
       success: [Tagged(ModelGraph), NotModified],
       error: [...notFound, GraphNotFoundProblem],
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "Get the graph of a version, laid out for a viewer")
       .annotate(
         OpenApi.Description,
@@ -41,6 +43,7 @@ export class InspectionApi extends HttpApiGroup.make("inspection")
       success: VersionComparison,
       error: notFound,
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "Compare a version with another one")
       .annotate(
         OpenApi.Description,

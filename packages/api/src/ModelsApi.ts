@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import { changeHeaders, NotModified, readHeaders, Tagged } from "./ConditionalRequests.ts"
 import { IdempotentRequests, idempotencyHeaders, Repetition } from "./IdempotentRequests.ts"
 import { Page, pageQuery } from "./Page.ts"
+import { Permitted } from "./Permitted.ts"
 import {
   ModelExistsProblem,
   ModelNotFoundProblem,
@@ -42,6 +43,7 @@ export class ModelsApi extends HttpApiGroup.make("models")
     })
       .middleware(IdempotentRequests)
       .annotate(Repetition, { repeatable: true, keepsAnswer: true, streamed: false })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Create a model"),
     HttpApiEndpoint.get("list", "/", {
       query: {
@@ -54,32 +56,42 @@ export class ModelsApi extends HttpApiGroup.make("models")
       },
       success: Page(ModelResource),
       error: UnavailableProblem,
-    }).annotate(OpenApi.Summary, "List models by name"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "List models by name"),
     HttpApiEndpoint.get("get", "/:model", {
       params,
       headers: readHeaders,
       success: [Tagged(ModelResource), NotModified],
       error: [ModelNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Get a model"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Get a model"),
     HttpApiEndpoint.patch("update", "/:model", {
       params,
       headers: changeHeaders,
       payload: ModelChanges,
       success: Tagged(ModelResource),
       error: [ModelNotFoundProblem, PreconditionFailedProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Change a model's description, tags or labels"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Change a model's description, tags or labels"),
     HttpApiEndpoint.delete("remove", "/:model", {
       params,
       headers: changeHeaders,
       success: HttpApiSchema.NoContent,
       error: [ModelNotFoundProblem, PreconditionFailedProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Delete a model and all its versions"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Delete a model and all its versions"),
     HttpApiEndpoint.get("config", "/:model/config", {
       params,
       headers: readHeaders,
       success: [Tagged(ModelConfig), NotModified],
       error: [ModelNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "How a model is served"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "How a model is served"),
     HttpApiEndpoint.put("configure", "/:model/config", {
       params,
       headers: changeHeaders,
@@ -87,6 +99,7 @@ export class ModelsApi extends HttpApiGroup.make("models")
       success: Tagged(ModelConfig),
       error: [ModelNotFoundProblem, PreconditionFailedProblem, UnavailableProblem],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Say how a model is served")
       .annotate(
         OpenApi.Description,

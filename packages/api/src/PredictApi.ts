@@ -4,6 +4,8 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { ForbiddenProblem, UnauthorizedProblem } from "./AccessProblems.ts"
+import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
   DeadlineExceededProblem,
@@ -69,6 +71,8 @@ export class PredictApi extends HttpApiGroup.make("predict")
       success: PredictResponse,
       error: [
         BadRequestProblem,
+        UnauthorizedProblem,
+        ForbiddenProblem,
         ModelNotFoundProblem,
         VersionNotFoundProblem,
         TooLargeProblem,
@@ -81,6 +85,8 @@ export class PredictApi extends HttpApiGroup.make("predict")
         UnavailableProblem,
         DeadlineExceededProblem,
       ],
-    }).annotate(OpenApi.Summary, "Run a model"),
+    })
+      .annotate(Permitted, "predict")
+      .annotate(OpenApi.Summary, "Run a model"),
   )
   .annotateMerge(OpenApi.annotations({ title: "Predict" })) {}

@@ -6,11 +6,10 @@
 import { InputIssue, SignatureChange } from "@modelforge/core/model"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
+import { urn } from "./urn.ts"
 
 /** One thing that is wrong with a request. */
 const Errors = Schema.Array(InputIssue)
-
-const urn = <const Name extends string>(name: Name) => `urn:modelforge:problem:${name}` as const
 
 /** The body is not JSON, or a query parameter or header can't be read. */
 export class BadRequestProblem extends HttpApiError.Problem<BadRequestProblem>()(
@@ -53,14 +52,6 @@ export class RunFailedProblem extends HttpApiError.Problem<RunFailedProblem>()("
   title: "The model failed on these inputs",
 }) {
   static readonly example = { detail: "The model failed on these inputs: indices out of range" }
-}
-
-export class ForbiddenProblem extends HttpApiError.Problem<ForbiddenProblem>()("ForbiddenProblem", {
-  type: urn("forbidden"),
-  status: 403,
-  title: "The request is not allowed",
-}) {
-  static readonly example = { detail: "This server answers requests from its own machine only" }
 }
 
 export class NotFoundProblem extends HttpApiError.Problem<NotFoundProblem>()("NotFoundProblem", {

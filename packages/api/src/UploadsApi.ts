@@ -14,6 +14,7 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { IdempotentRequests, idempotencyHeaders, Repetition } from "./IdempotentRequests.ts"
+import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
   ChecksumMismatchProblem,
@@ -80,6 +81,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
       params: collection,
       success: HttpApiSchema.NoContent,
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "What of the tus protocol is spoken here")
       .annotate(
         OpenApi.Description,
@@ -119,6 +121,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
       // A second session does no harm: it is forgotten.
       .middleware(IdempotentRequests)
       .annotate(Repetition, { repeatable: true, keepsAnswer: true, streamed: false })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Begin an upload that can be continued")
       .annotate(
         OpenApi.Description,
@@ -131,6 +134,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
       success: UploadResource,
       error: [UploadNotFoundProblem, UnsupportedProtocolProblem, UnavailableProblem],
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "How far an upload is, or how it ended")
       .annotate(
         OpenApi.Description,
@@ -166,6 +170,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
         UnavailableProblem,
       ],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Send bytes of an upload")
       .annotate(
         OpenApi.Description,
@@ -177,7 +182,9 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
       headers: protocol,
       success: HttpApiSchema.NoContent,
       error: [UploadNotFoundProblem, UnsupportedProtocolProblem, UploadLockedProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Abort an upload and free its bytes"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Abort an upload and free its bytes"),
   )
   .prefix("/v1/models/:model/uploads")
   .annotateMerge(OpenApi.annotations({ title: "Uploads" })) {}

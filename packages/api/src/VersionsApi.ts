@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import { changeHeaders, NotModified, readHeaders, Tagged } from "./ConditionalRequests.ts"
 import { IdempotentRequests, idempotencyHeaders, Repetition } from "./IdempotentRequests.ts"
 import { Page, pageQuery } from "./Page.ts"
+import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
   DigestMismatchProblem,
@@ -72,6 +73,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
     })
       .middleware(IdempotentRequests)
       .annotate(Repetition, { repeatable: true, keepsAnswer: true, streamed: true })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Upload an ONNX file as the next version")
       .annotate(
         OpenApi.Description,
@@ -85,30 +87,39 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       query: { ...pageQuery, state: Schema.optionalKey(VersionState) },
       success: Page(VersionResource),
       error: [ModelNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "List versions, newest first"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "List versions, newest first"),
     HttpApiEndpoint.get("get", "/:version", {
       params,
       headers: readHeaders,
       success: [Tagged(VersionResource), NotModified],
       error: notFound,
-    }).annotate(OpenApi.Summary, "Get a version by number or alias"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Get a version by number or alias"),
     HttpApiEndpoint.get("download", "/:version/artifact", {
       params,
       success: HttpApiSchema.StreamUint8Array(),
       error: notFound,
-    }).annotate(OpenApi.Summary, "Download the ONNX file"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Download the ONNX file"),
     HttpApiEndpoint.patch("update", "/:version", {
       params,
       headers: changeHeaders,
       payload: Schema.Struct({ description: Description }),
       success: Tagged(VersionResource),
       error: [...notFound, PreconditionFailedProblem],
-    }).annotate(OpenApi.Summary, "Change a version's description"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Change a version's description"),
     HttpApiEndpoint.post("load", "/:version/load", {
       params,
       success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Load a version into memory")
       .annotate(
         OpenApi.Description,
@@ -119,6 +130,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Unload a version from memory")
       .annotate(
         OpenApi.Description,
@@ -130,19 +142,24 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Archive a version that no alias points at")
       .annotate(OpenApi.Description, "No request is routed to it any more. It can be restored."),
     HttpApiEndpoint.post("restore", "/:version/restore", {
       params,
       success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
-    }).annotate(OpenApi.Summary, "Make an archived version ready again"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Make an archived version ready again"),
     HttpApiEndpoint.delete("remove", "/:version", {
       params,
       headers: changeHeaders,
       success: HttpApiSchema.NoContent,
       error: [...notFound, VersionConflictProblem, PreconditionFailedProblem],
-    }).annotate(OpenApi.Summary, "Delete a version that no alias points at"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Delete a version that no alias points at"),
   )
   .prefix("/v1/models/:model/versions")
   .annotateMerge(OpenApi.annotations({ title: "Versions" })) {}

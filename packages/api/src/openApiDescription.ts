@@ -1,5 +1,6 @@
 /** What is added to the OpenAPI document that is generated from the contract: examples, and what schemas can't say. */
 import type * as OpenApi from "effect/http-api/OpenApi"
+import * as AccessProblems from "./AccessProblems.ts"
 import { operationExamples } from "./examples/operationExamples.ts"
 import { replayedHeader } from "./IdempotentRequests.ts"
 import * as Problems from "./Problems.ts"
@@ -19,7 +20,7 @@ const numbers: Readonly<Record<string, object>> = {
 
 /** Every problem as it is sent, by the name of its schema. */
 const problemExamples: ReadonlyMap<string, unknown> = new Map(
-  Object.entries(Problems).map(([name, Problem]) => {
+  Object.entries({ ...Problems, ...AccessProblems }).map(([name, Problem]) => {
     const problem: unknown = JSON.parse(JSON.stringify(new Problem(Problem.example as never)))
     return [`${name}Encoded`, problem]
   }),
@@ -27,6 +28,8 @@ const problemExamples: ReadonlyMap<string, unknown> = new Map(
 
 /** What V2 says where `/v1` would send a problem. */
 const failureExamples: Readonly<Record<string, string>> = {
+  401: 'This server asks for a key: send "Authorization: Bearer mf_…" or "x-api-key: mf_…"',
+  403: 'This asks for a key with the scope "predict"',
   400: "inputs.features: missing: expected FP32 [batch, 13]",
   404: "Request for unknown model: 'nose' is not found",
   413: "The body is larger than the 67108864 bytes taken here",
@@ -46,12 +49,6 @@ const securitySchemes = {
   },
   apiKey: { type: "apiKey", in: "header", name: "x-api-key", description: "An API key, `mf_…`." },
 }
-
-/** Paths that ask nobody who they are. */
-const isPublic = (path: string) => /^\/(?:healthz|readyz|v2\/health\/.*)$/.test(path)
-
-/** Either of the schemes, or none where the server is open. */
-const security = Object.freeze([{ bearer: [] }, { apiKey: [] }, {}])
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -138,12 +135,11 @@ const replayed = {
   },
 }
 
-const describeOperation = (path: string, operation: OpenApi.OpenAPISpecOperation) => {
+const describeOperation = (operation: OpenApi.OpenAPISpecOperation) => {
   const { parameters = {}, body, answer, refusals = {} } = operationExamples[operation.operationId] ?? {}
   const isIdempotent = operation.parameters.some(({ name }) => name === "idempotency-key")
   return {
     ...operation,
-    security: isPublic(path) ? [] : security,
     parameters: operation.parameters.map((parameter) => {
       const example =
         parameters[parameter.name] ??
@@ -188,7 +184,7 @@ export const describe = (document: Readonly<Record<string, unknown>>): Record<st
     Object.fromEntries(
       Object.entries(item).map(([method, operation]) => [
         method,
-        describeOperation(path, operation as OpenApi.OpenAPISpecOperation),
+        describeOperation(operation as OpenApi.OpenAPISpecOperation),
       ]),
     ),
   ])

@@ -1,5 +1,6 @@
 /** Settings of the engine. Hosts give them in code; `main` reads them from flags and environment. */
 import { Context, Duration, Layer } from "effect"
+import type { RateLimit } from "./model/ApiKey.ts"
 
 export interface Settings {
   /** Largest model file taken, in bytes. Default: 2 GiB less one, what protobuf itself allows. */
@@ -14,6 +15,8 @@ export interface Settings {
   readonly maxRequests: number
   /** Bytes of their bodies. Default: 1 GiB. */
   readonly maxRequestsBytes: number
+  /** Requests of a caller whose key has no rate limit of its own: of each such key, each user, and of all while the server asks for no key. Default: null, no limit. */
+  readonly rateLimit: RateLimit | null
   /** How long a prediction may take that says nothing of it. Default: 30 seconds. */
   readonly defaultTimeout: Duration.Duration
   /** Longest time that a prediction may ask for. Default: 5 minutes. */
@@ -47,6 +50,7 @@ export class ForgeConfig extends Context.Service<ForgeConfig, Settings>()("@mode
     maxModelRequestBytes: 256 * 2 ** 20,
     maxRequests: 4096,
     maxRequestsBytes: 2 ** 30,
+    rateLimit: null,
     defaultTimeout: Duration.seconds(30),
     maxTimeout: Duration.minutes(5),
     modelMemoryBytes: Number.POSITIVE_INFINITY,

@@ -13,6 +13,9 @@ import {
   Idempotency,
   Inference,
   type LoadedModel,
+  LoginLockout,
+  layerAccess,
+  layerAccessStoreMemory,
   layerArtifactStoreLocal,
   layerIdempotencyStoreMemory,
   layerRegistryStoreMemory,
@@ -22,6 +25,7 @@ import {
   type ModelScan,
   ModelScanner,
   type ModelSummary,
+  PasswordCost,
   type Placement,
   Registry,
   RegistryError,
@@ -37,6 +41,7 @@ import {
 import { Effect, FileSystem, Layer, Logger, Redacted, Stream } from "effect"
 import { DataPlane } from "../src/dataplane/DataPlane.ts"
 import { ServerReadiness } from "../src/ServerReadiness.ts"
+import { dashboardPublicKey } from "./guard/dashboard.ts"
 
 /** What nobody but the operator may see. */
 export const secret = "postgres://user:hunter2@/var/lib/secret"
@@ -161,7 +166,7 @@ export class TestForge {
   constructor(directory: string, settings: Partial<Settings>) {
     this.directory = directory
     const layerStores = Layer.merge(
-      this.#layerMoodyStore.pipe(Layer.provideMerge(layerRegistryStoreMemory)),
+      this.#layerMoodyStore.pipe(Layer.provideMerge([layerRegistryStoreMemory, layerAccessStoreMemory])),
       this.#layerCountedArtifacts.pipe(Layer.provide(layerArtifactStoreLocal(directory))),
     )
     this.layer = Layer.fresh(
@@ -171,12 +176,15 @@ export class TestForge {
         Layer.merge(SecretKey.layer(Redacted.make("a secret of tests, long enough to be one"))),
         Layer.merge(Idempotency.layer.pipe(Layer.provide(layerIdempotencyStoreMemory))),
         Layer.provideMerge(Registry.layer),
+        Layer.merge(LoginLockout.layer),
+        Layer.provideMerge(layerAccess({ dashboardPublicKey })),
         Layer.provide([
           layerStores,
           layerUploadStoreLocal(`${directory}/uploads`),
           layerScanner,
           this.#layerRuntime,
         ]),
+        Layer.provide(Layer.succeed(PasswordCost, { logN: 4, r: 8, p: 1 })),
         Layer.provideMerge(ForgeConfig.layer(settings)),
         Layer.provide(NodeServices.layer),
         Layer.provideMerge(this.#layerLogs),

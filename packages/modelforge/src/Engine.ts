@@ -1,13 +1,21 @@
 /** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
+  type AccessError,
+  type AccessTable,
   type Aliases,
+  type ApiKeys,
   type ArtifactError,
+  type AuditLog,
+  type Authentication,
   Collector,
   ForgeConfig,
   Idempotency,
   Inference,
+  type InvalidPublicKey,
   type LoadedModels,
+  LoginLockout,
+  layerAccess,
   layerEventRetention,
   layerUploadStoreLocal,
   type ModelStatistics,
@@ -20,6 +28,7 @@ import {
   type UploadError,
   UploadSessions,
   type Uploads,
+  type Users,
 } from "@modelforge/core"
 import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
 import {
@@ -46,6 +55,8 @@ export interface EngineOptions extends ArtifactsOptions {
   /** Resident memory of one runner process, in bytes; one that holds more is ended. Default: most of the machine's. */
   readonly runnerMemoryBytes?: number | undefined
   readonly settings?: Partial<Settings> | undefined
+  /** Of the dashboard whose tokens are taken: Ed25519, as PEM or as `x` of a JWK. Default: no token is. */
+  readonly dashboardPublicKey?: string | undefined
 }
 
 /** What the host should know of the database beyond its answers. */
@@ -91,11 +102,24 @@ export type Engine =
   | UploadSessions
   | Idempotency
   | RoutingTable
+  | ApiKeys
+  | Users
+  | Authentication
+  | AccessTable
+  | AuditLog
+  | LoginLockout
   | ForgeConfig
   | DatabaseWatch
 
 /** Why the engine can't start. */
-export type EngineError = ArtifactError | UploadError | RegistryError | EmbeddedPostgresError | PostgresError
+export type EngineError =
+  | ArtifactError
+  | UploadError
+  | RegistryError
+  | AccessError
+  | InvalidPublicKey
+  | EmbeddedPostgresError
+  | PostgresError
 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>
@@ -105,10 +129,12 @@ export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineE
     Layer.merge(Idempotency.layer),
     Layer.provideMerge(Registry.layer),
     Layer.merge(Collector.layer),
+    Layer.merge(LoginLockout.layer),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(layerRuntime(options)),
     Layer.provide(layerArtifacts(options)),
     Layer.provide(layerUploadStoreLocal(`${options.dataDirectory}/uploads`)),
+    Layer.provideMerge(layerAccess({ dashboardPublicKey: options.dashboardPublicKey })),
     Layer.provideMerge(layerStores(options)),
     Layer.provideMerge(
       ForgeConfig.layer({ modelMemoryBytes: Math.floor(machineMemoryBytes() / 2), ...options.settings }),

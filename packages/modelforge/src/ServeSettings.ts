@@ -150,7 +150,19 @@ export interface ServeSettings {
   readonly runnerMemoryBytes: number | undefined
   readonly graceSeconds: number
   readonly examples: boolean
+  /** Whether programs of this machine need no key until the first is made. */
+  readonly mayBeOpen: boolean
+  /** A key of the operator's own, with all scopes. */
+  readonly adminKey: Redacted.Redacted | undefined
+  /** By which tokens of the dashboard are known. */
+  readonly dashboardPublicKey: string | undefined
 }
+
+/** Secrets are no flags: everybody on the machine would see them. */
+const secrets = Config.all({
+  adminKey: Config.option(Config.Redacted("MODELFORGE_ADMIN_KEY")),
+  dashboardPublicKey: Config.option(Config.NonEmptyString("MODELFORGE_DASHBOARD_PUBLIC_KEY")),
+})
 
 const environment = Config.String("ENVIRONMENT").pipe(Config.withDefault("development"))
 
@@ -194,18 +206,8 @@ const atLeastMebibyte = (flag: string, value: Option.Option<number>) =>
 /** Holds the settings against each other, and against what this version can do. */
 export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
   const mode = yield* environment
-  // Keys come with access control; until then nobody outside this machine may be let in.
-  if (!isLoopbackHost(flags.host))
-    return yield* refuse(
-      "--host",
-      `${flags.host} can be reached from other machines, and this version knows no keys yet: use 127.0.0.1 and put a proxy that authenticates in front`,
-    )
-  if (mode === "production")
-    return yield* refuse(
-      "ENVIRONMENT",
-      "in production every request needs a key, and this version knows none yet: use development, on this machine only",
-    )
-  if (mode !== "development")
+  const { adminKey, dashboardPublicKey } = yield* secrets
+  if (mode !== "development" && mode !== "production")
     return yield* refuse("ENVIRONMENT", `"${mode}" is unknown: it is development or production`)
   if (Option.isSome(flags.redisUrl))
     yield* Effect.logWarning("A Redis URL is set, but nothing in this version uses Redis")
@@ -241,6 +243,9 @@ export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
       3600,
     ),
     examples: flags.examples,
+    mayBeOpen: isLoopbackHost(flags.host) && mode === "development",
+    adminKey: Option.getOrUndefined(adminKey),
+    dashboardPublicKey: Option.getOrUndefined(dashboardPublicKey),
   }
   return settings
 })

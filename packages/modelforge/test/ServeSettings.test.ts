@@ -58,6 +58,9 @@ describe("resolveSettings", () => {
         runnerMemoryBytes: undefined,
         graceSeconds: 7,
         examples: true,
+        mayBeOpen: true,
+        adminKey: undefined,
+        dashboardPublicKey: undefined,
       })
     }),
   )
@@ -87,21 +90,33 @@ describe("resolveSettings", () => {
     }),
   )
 
-  it.effect("listens where only this machine reaches it", () =>
+  it.effect("may be open where only this machine reaches it, and not in production", () =>
     Effect.gen(function* () {
-      for (const host of ["127.0.0.1", "127.1.2.3", "localhost", "::1"])
-        assert.strictEqual((yield* resolve({ host })).host, host)
+      for (const host of ["127.0.0.1", "127.1.2.3", "localhost", "::1"]) {
+        const settings = yield* resolve({ host })
+        assert.deepStrictEqual([settings.host, settings.mayBeOpen], [host, true])
+        assert.isFalse((yield* resolve({ host }, { ENVIRONMENT: "production" })).mayBeOpen, host)
+      }
       for (const host of ["0.0.0.0", "::", "192.168.0.7", "127.0.0.1.example", "example.com"])
-        assert.include(yield* refusal({ host }), `--host: ${host} can be reached from other machines`)
+        assert.isFalse((yield* resolve({ host })).mayBeOpen, host)
     }),
   )
 
-  it.effect("knows development and production, and can't do production", () =>
+  it.effect("knows development and production", () =>
     Effect.gen(function* () {
-      yield* resolve({}, { ENVIRONMENT: "development" })
-      yield* resolve({}, { ENVIRONMENT: "" })
-      assert.include(yield* refusal({}, { ENVIRONMENT: "production" }), "ENVIRONMENT: in production")
+      for (const mode of ["development", "production", ""]) yield* resolve({}, { ENVIRONMENT: mode })
       assert.include(yield* refusal({}, { ENVIRONMENT: "prod" }), 'ENVIRONMENT: "prod" is unknown')
+    }),
+  )
+
+  it.effect("takes the operator's key and the dashboard's from the environment only", () =>
+    Effect.gen(function* () {
+      const { adminKey, dashboardPublicKey } = yield* resolve(
+        {},
+        { MODELFORGE_ADMIN_KEY: "x".repeat(32), MODELFORGE_DASHBOARD_PUBLIC_KEY: "y" },
+      )
+      assert.strictEqual(adminKey && Redacted.value(adminKey), "x".repeat(32))
+      assert.strictEqual(dashboardPublicKey, "y")
     }),
   )
 

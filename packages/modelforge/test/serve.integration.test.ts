@@ -26,6 +26,9 @@ const settingsIn = (folder: string): ServeSettings => ({
   runnerMemoryBytes: undefined,
   graceSeconds: 0,
   examples: false,
+  mayBeOpen: true,
+  adminKey: undefined,
+  dashboardPublicKey: undefined,
 })
 
 /** Keeps what the program prints on standard output; its log is not shown. */

@@ -25,6 +25,8 @@ export interface ModelFilter {
   /** A label as `key:value`. */
   readonly label?: string | undefined
   readonly state?: ModelState | undefined
+  /** The only models that are looked at. Default: all. */
+  readonly among?: ReadonlyArray<ModelName> | undefined
 }
 
 /** A stretch of the versions of a model, of those in one state when it is given. */
@@ -112,8 +114,8 @@ export class Routes extends Schema.Class<Routes>("@modelforge/core/registry/Rout
 
 /**
  * Every operation is atomic: it happens whole or not at all, also when the process is killed. What it changed is in the
- * log of events, in the name of the `Actor` (a version's commit and verdict in that of `createdBy`), and announced by
- * `RegistryChanges`; what changed nothing is not. All may fail with `StoreUnavailable`; the other reasons are named at
+ * log of events and in the audit log, in the name of the `Actor` (a version's commit and verdict in that of `createdBy`), and
+ * announced by `RegistryChanges`; what changed nothing is not. All may fail with `StoreUnavailable`; the other reasons are named at
  * each.
  */
 export class RegistryStore extends Context.Service<

@@ -1,9 +1,11 @@
 /** Handlers of the Open Inference Protocol, but for the inference itself, which is the data plane's. */
 import { ForgeApi } from "@modelforge/api"
 import {
+  CurrentIdentity,
   Inference,
   type InferenceError,
   LoadedModels,
+  mayUse,
   type Route,
   RoutingTable,
   type TensorSpec,
@@ -112,8 +114,14 @@ export const layerInferenceProtocol = HttpApiBuilder.group(
           HttpServerResponse.jsonUnsafe({ ready: state.ready }, { status: state.ready ? 200 : 503 }),
         ),
       )
-      .handle("models", () => Effect.sync(() => ({ models: routing.models() })))
-      .handleRaw("statistics", () => Effect.sync(() => HttpServerResponse.jsonUnsafe(statistics.ofAll())))
+      .handle("models", () =>
+        Effect.map(CurrentIdentity, (caller) => ({
+          models: routing.models().filter((model) => mayUse(caller, model)),
+        })),
+      )
+      .handleRaw("statistics", () =>
+        Effect.map(CurrentIdentity, (caller) => HttpServerResponse.jsonUnsafe(statistics.ofAll(caller))),
+      )
       .handleRaw("modelStatistics", ({ params }) => stats(params.model))
       .handleRaw("versionStatistics", ({ params }) => stats(params.model, params.version))
       .handleRaw("modelConfig", ({ params }) => config(params.model))

@@ -1,5 +1,13 @@
 /** What was counted of each version, as Triton's statistics extension tells it. */
-import { LoadedModels, ModelStatistics, type Route, RoutingTable, type Timed } from "@modelforge/core"
+import {
+  type Identity,
+  LoadedModels,
+  ModelStatistics,
+  mayUse,
+  type Route,
+  RoutingTable,
+  type Timed,
+} from "@modelforge/core"
 import { Effect } from "effect"
 
 const duration = ({ count, ms }: Timed) => ({ count, ns: Math.round(ms * 1e6) })
@@ -48,8 +56,12 @@ export const makeStatistics = Effect.gen(function* () {
 
   return {
     ofRoutes: (routes: ReadonlyArray<Route>) => ({ model_stats: routes.map(ofVersion) }),
-    ofAll: () => ({
-      model_stats: routing.models().flatMap((model) => (routing.readyVersions(model) ?? []).map(ofVersion)),
+    /** Of the models that the caller may use. */
+    ofAll: (caller: Identity) => ({
+      model_stats: routing
+        .models()
+        .filter((model) => mayUse(caller, model))
+        .flatMap((model) => (routing.readyVersions(model) ?? []).map(ofVersion)),
     }),
   }
 })

@@ -29,8 +29,8 @@ import {
 } from "@modelforge/core"
 import { Cause, Context, Effect, Exit, Layer, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { withHeaders } from "../handlers/tus.ts"
 import { announcedDigest, uploadBody } from "../handlers/uploadBody.ts"
+import { withHeaders } from "../handlers/withHeaders.ts"
 import { isProblem, type Problem, tryAgain } from "../problems.ts"
 import { ReceivedContent } from "./ReceivedContent.ts"
 
