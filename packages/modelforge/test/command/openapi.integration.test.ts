@@ -225,9 +225,18 @@ describe("the API's description", () => {
           "versionReady",
           "repositoryIndex",
         ].map((name) => `inferenceProtocol.${name}`),
-        ...["infer", "inferVersion", "repositoryUnload", "repositoryLoad"].map(
-          (name) => `inferenceProtocol.${name}`,
-        ),
+        ...[
+          "infer",
+          "inferVersion",
+          "models",
+          "statistics",
+          "modelStatistics",
+          "versionStatistics",
+          "modelConfig",
+          "versionConfig",
+          "repositoryUnload",
+          "repositoryLoad",
+        ].map((name) => `inferenceProtocol.${name}`),
         "predict.predict",
         ...["create", "list", "get", "update", "config", "configure", "remove"].map(
           (name) => `models.${name}`,
