@@ -2,8 +2,8 @@
 import { createServer, type Server } from "node:http"
 import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { DataPlane, layerRoutes, ServerReadiness } from "@modelforge/http"
-import { type Arrival, makeNodeListener, type NodeListener } from "@modelforge/http/node"
+import { DataPlane, Guard, layerRoutes, ServerReadiness } from "@modelforge/http"
+import { makeNodeListener, type NodeListener } from "@modelforge/http/node"
 import { Context, type Duration, Effect, FileSystem, Layer, Schema, Scope } from "effect"
 import { HttpRouter } from "effect/http"
 import { type Connections, watchConnections } from "./drain.ts"
@@ -16,8 +16,6 @@ export type Listen =
 
 export interface ForgeServerOptions {
   readonly listen: ReadonlyArray<Listen>
-  /** Why a request is refused; undefined lets it pass. Stands before every route. */
-  readonly guard: (arrival: Arrival) => string | undefined
   /** What has to be done before the server is ready, while it listens already and says so in `/readyz`. */
   readonly prepare?: { readonly what: string; readonly work: Effect.Effect<void> } | undefined
   /** How long requests under way may take to finish; asked for when the server stops. Default: 10 seconds. */
@@ -97,6 +95,7 @@ export class ForgeServer extends Context.Service<
   static readonly make = Effect.fn("ForgeServer.make")(function* (options: ForgeServerOptions) {
     const fs = yield* FileSystem.FileSystem
     const dataPlane = yield* DataPlane
+    const guard = yield* Guard
     const readiness = yield* ServerReadiness
     const app: NodeListener = yield* makeApp
     const drainTimeout = options.drainTimeout ?? Effect.succeed("10 seconds" as const)
@@ -110,7 +109,7 @@ export class ForgeServer extends Context.Service<
 
     const open = Effect.fnUntraced(function* (listen: Listen) {
       const unixSocket = "socketPath" in listen
-      const listener = makeNodeListener({ dataPlane, app, guard: options.guard, unixSocket })
+      const listener = makeNodeListener({ dataPlane, app, guard, unixSocket })
       const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0 }, listener)
       const connections = watchConnections(server)
       servers.push(connections)

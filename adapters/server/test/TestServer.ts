@@ -2,8 +2,7 @@
 import { connect, type Socket } from "node:net"
 import { NodeServices } from "@effect/platform-node"
 import type { Settings } from "@modelforge/core"
-import { ServerReadiness, ServerVersion } from "@modelforge/http"
-import { openModeRefusal } from "@modelforge/http/node"
+import { Guard, ServerReadiness, ServerVersion } from "@modelforge/http"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { mountOf } from "../../../packages/http/test/Mount.ts"
 import { makeForge } from "../../../packages/http/test/TestForge.ts"
@@ -19,7 +18,8 @@ export const startServer = Effect.fnUntraced(function* (
   const forge = yield* makeForge(settings)
   const scope = yield* Scope.fork(yield* Effect.scope)
   const engine = yield* Effect.orDie(Layer.build(forge.layer))
-  const context = yield* ForgeServer.layer({ listen: [anyPort], guard: openModeRefusal, ...options }).pipe(
+  const context = yield* ForgeServer.layer({ listen: [anyPort], ...options }).pipe(
+    Layer.provide(Guard.layer({ open: true })),
     Layer.provide(Layer.succeedContext(engine)),
     Layer.provide([NodeServices.layer, Layer.succeed(ServerVersion, "1.2.3")]),
     Layer.build,

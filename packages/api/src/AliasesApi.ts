@@ -6,6 +6,7 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { Page, pageQuery } from "./Page.ts"
+import { Permitted } from "./Permitted.ts"
 import {
   AliasConflictProblem,
   AliasNotFoundProblem,
@@ -42,6 +43,7 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
         UnavailableProblem,
       ],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Point an alias at a version")
       .annotate(
         OpenApi.Description,
@@ -53,13 +55,17 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
       params,
       success: HttpApiSchema.NoContent,
       error: [ModelNotFoundProblem, AliasNotFoundProblem, TrafficConflictProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Delete an alias"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Delete an alias"),
     HttpApiEndpoint.get("history", "/:alias/history", {
       params,
       query: pageQuery,
       success: Page(AliasMove),
       error: [ModelNotFoundProblem, AliasNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "List the moves of an alias, newest first"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "List the moves of an alias, newest first"),
     HttpApiEndpoint.post("rollback", "/:alias/rollback", {
       params,
       payload: [Schema.Null, Schema.Struct({ reason: Reason })],
@@ -72,6 +78,7 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
         UnavailableProblem,
       ],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Point an alias at the version before")
       .annotate(
         OpenApi.Description,

@@ -3,23 +3,46 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { AliasesApi } from "./AliasesApi.ts"
-import { InferenceProtocolApi } from "./InferenceProtocolApi.ts"
+import { AuditApi } from "./AuditApi.ts"
+import { AuthApi } from "./AuthApi.ts"
+import {
+  InferenceProtocolApi,
+  InferenceProtocolForbidden,
+  InferenceProtocolUnauthorized,
+} from "./InferenceProtocolApi.ts"
 import { InspectionApi } from "./InspectionApi.ts"
+import { KeysApi } from "./KeysApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { PredictApi } from "./PredictApi.ts"
-import { BadRequestProblem, InternalProblem, InvalidRequestProblem } from "./Problems.ts"
+import {
+  BadRequestProblem,
+  ForbiddenProblem,
+  InternalProblem,
+  InvalidRequestProblem,
+  UnauthorizedProblem,
+} from "./Problems.ts"
 import { SystemApi } from "./SystemApi.ts"
+import { withSecurity } from "./security.ts"
 import { TrafficApi } from "./TrafficApi.ts"
 import { UploadsApi } from "./UploadsApi.ts"
+import { UsersApi } from "./UsersApi.ts"
 import { VersionsApi } from "./VersionsApi.ts"
 
-/** Renders requests that do not decode, and failures nobody expected, as problems. */
+/** Renders requests that do not decode, and failures nobody expected, as problems. Declares what the guard answers. */
 export class RequestProblems extends HttpApiMiddleware.Service<RequestProblems>()(
   "@modelforge/api/RequestProblems",
-  { error: [BadRequestProblem, InvalidRequestProblem, InternalProblem] },
+  {
+    error: [BadRequestProblem, UnauthorizedProblem, ForbiddenProblem, InvalidRequestProblem, InternalProblem],
+  },
 ) {}
 
-export class ForgeApi extends HttpApi.make("modelforge")
+/** Declares what the guard answers to clients of V2, which have their own body for failures. */
+export class InferenceProtocolRefusals extends HttpApiMiddleware.Service<InferenceProtocolRefusals>()(
+  "@modelforge/api/InferenceProtocolRefusals",
+  { error: [InferenceProtocolUnauthorized, InferenceProtocolForbidden] },
+) {}
+
+const groups = HttpApi.make("modelforge")
   .add(SystemApi)
   .add(ModelsApi.middleware(RequestProblems))
   .add(VersionsApi.middleware(RequestProblems))
@@ -27,8 +50,12 @@ export class ForgeApi extends HttpApi.make("modelforge")
   .add(InspectionApi.middleware(RequestProblems))
   .add(AliasesApi.middleware(RequestProblems))
   .add(TrafficApi.middleware(RequestProblems))
+  .add(KeysApi.middleware(RequestProblems))
+  .add(UsersApi.middleware(RequestProblems))
+  .add(AuthApi.middleware(RequestProblems))
+  .add(AuditApi.middleware(RequestProblems))
   .add(PredictApi)
-  .add(InferenceProtocolApi)
+  .add(InferenceProtocolApi.middleware(InferenceProtocolRefusals))
   .annotateMerge(
     OpenApi.annotations({
       title: "ModelForge",
@@ -36,4 +63,9 @@ export class ForgeApi extends HttpApi.make("modelforge")
       description: "Serves ONNX models: the Open Inference Protocol V2 under `/v2`, management under `/v1`.",
       license: { name: "Apache-2.0" },
     }),
-  ) {}
+  )
+
+/** The document says of each operation who may use it. */
+export class ForgeApi extends groups.annotate(OpenApi.Transform, (document) =>
+  withSecurity(document, groups),
+) {}

@@ -5,12 +5,15 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { Permitted } from "./Permitted.ts"
 
 /** Every failure of V2 has this body. */
 const failure = <const Status extends number>(status: Status) =>
   Schema.Struct({ error: Schema.String }).pipe(HttpApiSchema.status(status))
 
 export const InferenceProtocolBadRequest = failure(400)
+export const InferenceProtocolUnauthorized = failure(401)
+export const InferenceProtocolForbidden = failure(403)
 export const InferenceProtocolNotFound = failure(404)
 export const InferenceProtocolTooLarge = failure(413)
 export const InferenceProtocolUnsupportedMediaType = failure(415)
@@ -125,57 +128,67 @@ const repositoryChange = {
 
 export class InferenceProtocolApi extends HttpApiGroup.make("inferenceProtocol")
   .add(
-    HttpApiEndpoint.get("server", "/", { success: ServerMetadata }).annotate(
-      OpenApi.Summary,
-      "Server metadata",
-    ),
+    HttpApiEndpoint.get("server", "/", { success: ServerMetadata })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Server metadata"),
     HttpApiEndpoint.get("live", "/health/live", {
       success: Schema.Struct({ live: Schema.Boolean }),
-    }).annotate(OpenApi.Summary, "The server is live"),
+    })
+      .annotate(Permitted, "public")
+      .annotate(OpenApi.Summary, "The server is live"),
     HttpApiEndpoint.get("ready", "/health/ready", {
       success: [
         Schema.Struct({ ready: Schema.Boolean }),
         Schema.Struct({ ready: Schema.Boolean }).pipe(HttpApiSchema.status(503)),
       ],
-    }).annotate(OpenApi.Summary, "The server is ready"),
-    HttpApiEndpoint.get("model", "/models/:model", { params: model, ...metadata }).annotate(
-      OpenApi.Summary,
-      "Model metadata",
-    ),
+    })
+      .annotate(Permitted, "public")
+      .annotate(OpenApi.Summary, "The server is ready"),
+    HttpApiEndpoint.get("model", "/models/:model", { params: model, ...metadata })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Model metadata"),
     HttpApiEndpoint.get("version", "/models/:model/versions/:version", {
       params: version,
       ...metadata,
-    }).annotate(OpenApi.Summary, "Metadata of a version"),
-    HttpApiEndpoint.get("modelReady", "/models/:model/ready", { params: model, ...ready }).annotate(
-      OpenApi.Summary,
-      "The model is ready",
-    ),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Metadata of a version"),
+    HttpApiEndpoint.get("modelReady", "/models/:model/ready", { params: model, ...ready })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "The model is ready"),
     HttpApiEndpoint.get("versionReady", "/models/:model/versions/:version/ready", {
       params: version,
       ...ready,
-    }).annotate(OpenApi.Summary, "The version is ready"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "The version is ready"),
     HttpApiEndpoint.post("infer", "/models/:model/infer", { params: model, ...infer })
+      .annotate(Permitted, "predict")
       .annotate(OpenApi.Summary, "Run a model")
       .annotate(OpenApi.Description, inferDescription),
     HttpApiEndpoint.post("inferVersion", "/models/:model/versions/:version/infer", {
       params: version,
       ...infer,
     })
+      .annotate(Permitted, "predict")
       .annotate(OpenApi.Summary, "Run a version")
       .annotate(OpenApi.Description, inferDescription),
     HttpApiEndpoint.post("repositoryIndex", "/repository/index", {
       success: Schema.Array(RepositoryEntry),
       error: InferenceProtocolBadRequest,
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "What is in the repository")
       .annotate(OpenApi.Description, 'The body may be `{"ready": true}`, for what is ready only.'),
     HttpApiEndpoint.post("repositoryLoad", "/repository/models/:model/load", repositoryChange)
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Load a model")
       .annotate(
         OpenApi.Description,
         "Loads the version that answers requests without one, and answers when it serves. Ends an unload.",
       ),
     HttpApiEndpoint.post("repositoryUnload", "/repository/models/:model/unload", repositoryChange)
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Unload a model")
       .annotate(
         OpenApi.Description,

@@ -4,6 +4,7 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { Permitted } from "./Permitted.ts"
 import {
   GraphNotFoundProblem,
   ModelNotFoundProblem,
@@ -22,6 +23,7 @@ export class InspectionApi extends HttpApiGroup.make("inspection")
       success: ModelGraph,
       error: [...notFound, GraphNotFoundProblem],
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "Get the graph of a version, laid out for a viewer")
       .annotate(
         OpenApi.Description,
@@ -40,6 +42,7 @@ export class InspectionApi extends HttpApiGroup.make("inspection")
       success: VersionComparison,
       error: notFound,
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "Compare a version with another one")
       .annotate(
         OpenApi.Description,

@@ -7,6 +7,7 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { Page, pageQuery } from "./Page.ts"
+import { Permitted } from "./Permitted.ts"
 import { ModelExistsProblem, ModelNotFoundProblem, UnavailableProblem } from "./Problems.ts"
 
 /** One label of a model, as a query says it. */
@@ -35,7 +36,9 @@ export class ModelsApi extends HttpApiGroup.make("models")
       payload: ModelDraft,
       success: ModelResource.pipe(HttpApiSchema.status(201)),
       error: [ModelExistsProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Create a model"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Create a model"),
     HttpApiEndpoint.get("list", "/", {
       query: {
         ...pageQuery,
@@ -47,28 +50,38 @@ export class ModelsApi extends HttpApiGroup.make("models")
       },
       success: Page(ModelResource),
       error: UnavailableProblem,
-    }).annotate(OpenApi.Summary, "List models by name"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "List models by name"),
     HttpApiEndpoint.get("get", "/:model", {
       params,
       success: ModelResource,
       error: [ModelNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Get a model"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Get a model"),
     HttpApiEndpoint.patch("update", "/:model", {
       params,
       payload: ModelChanges,
       success: ModelResource,
       error: [ModelNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Change a model's description, tags or labels"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Change a model's description, tags or labels"),
     HttpApiEndpoint.delete("remove", "/:model", {
       params,
       success: HttpApiSchema.NoContent,
       error: [ModelNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Delete a model and all its versions"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Delete a model and all its versions"),
     HttpApiEndpoint.get("config", "/:model/config", {
       params,
       success: ModelConfig,
       error: [ModelNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "How a model is served"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "How a model is served"),
     HttpApiEndpoint.put("configure", "/:model/config", {
       params,
       payload: ModelConfig,
@@ -76,6 +89,7 @@ export class ModelsApi extends HttpApiGroup.make("models")
       error: [ModelNotFoundProblem, UnavailableProblem],
     })
       .annotate(HttpApi.PayloadParseOptions, strict)
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Say how a model is served")
       .annotate(
         OpenApi.Description,

@@ -4,9 +4,11 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
   DeadlineExceededProblem,
+  ForbiddenProblem,
   InternalProblem,
   InvalidInputsProblem,
   InvalidRequestProblem,
@@ -14,6 +16,7 @@ import {
   OverloadedProblem,
   RunFailedProblem,
   TooLargeProblem,
+  UnauthorizedProblem,
   UnavailableProblem,
   UnsupportedMediaTypeProblem,
   VersionNotFoundProblem,
@@ -63,6 +66,8 @@ export class PredictApi extends HttpApiGroup.make("predict")
       success: PredictResponse,
       error: [
         BadRequestProblem,
+        UnauthorizedProblem,
+        ForbiddenProblem,
         ModelNotFoundProblem,
         VersionNotFoundProblem,
         TooLargeProblem,
@@ -75,6 +80,8 @@ export class PredictApi extends HttpApiGroup.make("predict")
         UnavailableProblem,
         DeadlineExceededProblem,
       ],
-    }).annotate(OpenApi.Summary, "Run a model"),
+    })
+      .annotate(Permitted, "predict")
+      .annotate(OpenApi.Summary, "Run a model"),
   )
   .annotateMerge(OpenApi.annotations({ title: "Predict" })) {}

@@ -2,7 +2,7 @@
  * The failures that clients of `/v1` see: RFC 9457 problem details. Apart from the domain's errors on purpose:
  * whatever a class here declares is sent, so no cause, no SQL, no path.
  */
-import { InputIssue, SignatureChange } from "@modelforge/core/model"
+import { InputIssue, Role, Scope, SignatureChange } from "@modelforge/core/model"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 
@@ -39,10 +39,39 @@ export class RunFailedProblem extends HttpApiError.Problem<RunFailedProblem>()("
   title: "The model failed on these inputs",
 }) {}
 
-export class ForbiddenProblem extends HttpApiError.Problem<ForbiddenProblem>()("ForbiddenProblem", {
-  type: urn("forbidden"),
-  status: 403,
-  title: "The request is not allowed",
+/** No key or token was sent, or one that is not valid. Which of the latter, nobody is told. */
+export class UnauthorizedProblem extends HttpApiError.Problem<UnauthorizedProblem>()("UnauthorizedProblem", {
+  type: urn("unauthorized"),
+  status: 401,
+  title: "The request says not who it is from",
+}) {}
+
+/** Which of the members is there says what is missing. */
+export class ForbiddenProblem extends HttpApiError.Problem<ForbiddenProblem>()(
+  "ForbiddenProblem",
+  { type: urn("forbidden"), status: 403, title: "The request is not allowed" },
+  {
+    /** A key needs one of these. */
+    scopes: Schema.optionalKey(Schema.Array(Scope)),
+    /** A user needs this role at least. */
+    role: Schema.optionalKey(Role),
+    /** The key is not for this model. */
+    model: Schema.optionalKey(Schema.String),
+  },
+) {}
+
+/** One answer for all: no such user, another password, disabled. */
+export class LoginRefusedProblem extends HttpApiError.Problem<LoginRefusedProblem>()("LoginRefusedProblem", {
+  type: urn("login-refused"),
+  status: 401,
+  title: "The email address or the password is wrong",
+}) {}
+
+/** `Retry-After` says when another attempt is looked at. */
+export class LockedOutProblem extends HttpApiError.Problem<LockedOutProblem>()("LockedOutProblem", {
+  type: urn("locked-out"),
+  status: 429,
+  title: "Too many attempts to sign in failed",
 }) {}
 
 export class NotFoundProblem extends HttpApiError.Problem<NotFoundProblem>()("NotFoundProblem", {
@@ -224,6 +253,43 @@ export class UnavailableProblem extends HttpApiError.Problem<UnavailableProblem>
   status: 503,
   title: "Temporarily unavailable",
 }) {}
+
+export class KeyNotFoundProblem extends HttpApiError.Problem<KeyNotFoundProblem>()(
+  "KeyNotFoundProblem",
+  { type: urn("key-not-found"), status: 404, title: "Key not found" },
+  { key: Schema.String },
+) {}
+
+export class KeyRevokedProblem extends HttpApiError.Problem<KeyRevokedProblem>()(
+  "KeyRevokedProblem",
+  { type: urn("key-revoked"), status: 409, title: "The key was revoked" },
+  { key: Schema.String },
+) {}
+
+export class UserNotFoundProblem extends HttpApiError.Problem<UserNotFoundProblem>()(
+  "UserNotFoundProblem",
+  { type: urn("user-not-found"), status: 404, title: "User not found" },
+  { user: Schema.String },
+) {}
+
+export class EmailTakenProblem extends HttpApiError.Problem<EmailTakenProblem>()(
+  "EmailTakenProblem",
+  { type: urn("email-taken"), status: 409, title: "The email address is another user's" },
+  { email: Schema.String },
+) {}
+
+/** Without an admin, nobody could make users or keys any more. */
+export class LastAdminProblem extends HttpApiError.Problem<LastAdminProblem>()(
+  "LastAdminProblem",
+  { type: urn("last-admin"), status: 409, title: "The user is the last admin" },
+  { email: Schema.String },
+) {}
+
+export class PasswordRefusedProblem extends HttpApiError.Problem<PasswordRefusedProblem>()(
+  "PasswordRefusedProblem",
+  { type: urn("password-refused"), status: 422, title: "The password can't be taken" },
+  { errors: Errors },
+) {}
 
 /** More is under way than may wait; `Retry-After` says when it is likely to be done. */
 export class OverloadedProblem extends HttpApiError.Problem<OverloadedProblem>()("OverloadedProblem", {

@@ -5,6 +5,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { Permitted } from "./Permitted.ts"
 
 export const Readiness = Schema.Struct({
   ready: Schema.Boolean,
@@ -21,12 +22,13 @@ export type Readiness = typeof Readiness.Type
 
 export class SystemApi extends HttpApiGroup.make("system", { topLevel: true })
   .add(
-    HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.Struct({ ok: Schema.Boolean }) }).annotate(
-      OpenApi.Summary,
-      "The process is up",
-    ),
+    HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.Struct({ ok: Schema.Boolean }) })
+      .annotate(Permitted, "public")
+      .annotate(OpenApi.Summary, "The process is up"),
     HttpApiEndpoint.get("readyz", "/readyz", {
       success: [Readiness, Readiness.pipe(HttpApiSchema.status(503))],
-    }).annotate(OpenApi.Summary, "The server can take work"),
+    })
+      .annotate(Permitted, "public")
+      .annotate(OpenApi.Summary, "The server can take work"),
   )
   .annotateMerge(OpenApi.annotations({ title: "System" })) {}

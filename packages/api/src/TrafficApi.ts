@@ -7,6 +7,7 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { Page, pageQuery } from "./Page.ts"
+import { Permitted } from "./Permitted.ts"
 import {
   IncompatibleSplitProblem,
   ModelNotFoundProblem,
@@ -27,7 +28,9 @@ export class TrafficApi extends HttpApiGroup.make("traffic")
       params,
       success: Traffic,
       error: [ModelNotFoundProblem, TrafficNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Get a model's traffic policy"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Get a model's traffic policy"),
     HttpApiEndpoint.put("set", "/", {
       params,
       query: {
@@ -45,6 +48,7 @@ export class TrafficApi extends HttpApiGroup.make("traffic")
       ],
     })
       .annotate(HttpApi.PayloadParseOptions, strict)
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Say how requests without a version are spread")
       .annotate(
         OpenApi.Description,
@@ -56,6 +60,7 @@ export class TrafficApi extends HttpApiGroup.make("traffic")
       success: HttpApiSchema.NoContent,
       error: [ModelNotFoundProblem, TrafficNotFoundProblem, UnavailableProblem],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Remove a model's traffic policy")
       .annotate(
         OpenApi.Description,
@@ -66,6 +71,7 @@ export class TrafficApi extends HttpApiGroup.make("traffic")
       success: Schema.Struct({ items: Schema.Array(ShadowReport) }),
       error: [ModelNotFoundProblem, TrafficNotFoundProblem, UnavailableProblem],
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "How the versions compare that shadow a model")
       .annotate(
         OpenApi.Description,
@@ -76,7 +82,9 @@ export class TrafficApi extends HttpApiGroup.make("traffic")
       query: pageQuery,
       success: Page(TrafficChange),
       error: [ModelNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "List the changes of a model's traffic policy, newest first"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "List the changes of a model's traffic policy, newest first"),
   )
   .prefix("/v1/models/:model/traffic")
   .annotateMerge(OpenApi.annotations({ title: "Traffic" })) {}

@@ -13,6 +13,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
   ChecksumMismatchProblem,
@@ -79,6 +80,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
       params: collection,
       success: HttpApiSchema.NoContent,
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "What of the tus protocol is spoken here")
       .annotate(
         OpenApi.Description,
@@ -114,6 +116,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
         UnavailableProblem,
       ],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Begin an upload that can be continued")
       .annotate(
         OpenApi.Description,
@@ -126,6 +129,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
       success: UploadResource,
       error: [UploadNotFoundProblem, UnsupportedProtocolProblem, UnavailableProblem],
     })
+      .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "How far an upload is, or how it ended")
       .annotate(
         OpenApi.Description,
@@ -161,6 +165,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
         UnavailableProblem,
       ],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Send bytes of an upload")
       .annotate(
         OpenApi.Description,
@@ -172,7 +177,9 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
       headers: protocol,
       success: HttpApiSchema.NoContent,
       error: [UploadNotFoundProblem, UnsupportedProtocolProblem, UploadLockedProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "Abort an upload and free its bytes"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Abort an upload and free its bytes"),
   )
   .prefix("/v1/models/:model/uploads")
   .annotateMerge(OpenApi.annotations({ title: "Uploads" })) {}

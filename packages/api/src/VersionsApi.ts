@@ -7,6 +7,7 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { Page, pageQuery } from "./Page.ts"
+import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
   DigestMismatchProblem,
@@ -67,6 +68,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         UnavailableProblem,
       ],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Upload an ONNX file as the next version")
       .annotate(
         OpenApi.Description,
@@ -80,27 +82,33 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       query: { ...pageQuery, state: Schema.optionalKey(VersionState) },
       success: Page(VersionResource),
       error: [ModelNotFoundProblem, UnavailableProblem],
-    }).annotate(OpenApi.Summary, "List versions, newest first"),
-    HttpApiEndpoint.get("get", "/:version", { params, success: VersionResource, error: notFound }).annotate(
-      OpenApi.Summary,
-      "Get a version by number or alias",
-    ),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "List versions, newest first"),
+    HttpApiEndpoint.get("get", "/:version", { params, success: VersionResource, error: notFound })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Get a version by number or alias"),
     HttpApiEndpoint.get("download", "/:version/artifact", {
       params,
       success: HttpApiSchema.StreamUint8Array(),
       error: notFound,
-    }).annotate(OpenApi.Summary, "Download the ONNX file"),
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Download the ONNX file"),
     HttpApiEndpoint.patch("update", "/:version", {
       params,
       payload: Schema.Struct({ description: Description }),
       success: VersionResource,
       error: notFound,
-    }).annotate(OpenApi.Summary, "Change a version's description"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Change a version's description"),
     HttpApiEndpoint.post("load", "/:version/load", {
       params,
       success: VersionResource,
       error: [...notFound, VersionConflictProblem],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Load a version into memory")
       .annotate(
         OpenApi.Description,
@@ -111,6 +119,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       success: VersionResource,
       error: [...notFound, VersionConflictProblem],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Unload a version from memory")
       .annotate(
         OpenApi.Description,
@@ -122,18 +131,23 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       success: VersionResource,
       error: [...notFound, VersionConflictProblem],
     })
+      .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Archive a version that no alias points at")
       .annotate(OpenApi.Description, "No request is routed to it any more. It can be restored."),
     HttpApiEndpoint.post("restore", "/:version/restore", {
       params,
       success: VersionResource,
       error: [...notFound, VersionConflictProblem],
-    }).annotate(OpenApi.Summary, "Make an archived version ready again"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Make an archived version ready again"),
     HttpApiEndpoint.delete("remove", "/:version", {
       params,
       success: HttpApiSchema.NoContent,
       error: [...notFound, VersionConflictProblem],
-    }).annotate(OpenApi.Summary, "Delete a version that no alias points at"),
+    })
+      .annotate(Permitted, "write")
+      .annotate(OpenApi.Summary, "Delete a version that no alias points at"),
   )
   .prefix("/v1/models/:model/versions")
   .annotateMerge(OpenApi.annotations({ title: "Versions" })) {}

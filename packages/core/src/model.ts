@@ -1,6 +1,7 @@
 /** Pure schemas of the domain. Imports `effect` only, so it is safe in a browser. */
 export * from "./model/Alias.ts"
 export * from "./model/ApiKey.ts"
+export * from "./model/AuditEntry.ts"
 export * from "./model/compareSignatures.ts"
 export * from "./model/compareVersions.ts"
 export * from "./model/Datatype.ts"

@@ -2,21 +2,33 @@
 import { ForgeApi } from "@modelforge/api"
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiSwagger } from "effect/http-api"
+import { layerGuard } from "./guard/layerGuard.ts"
 import { layerAliases } from "./handlers/aliases.ts"
+import { layerAudit } from "./handlers/audit.ts"
+import { layerAuth } from "./handlers/auth.ts"
 import { layerInferenceProtocol } from "./handlers/inferenceProtocol.ts"
 import { layerInspection } from "./handlers/inspection.ts"
+import { layerKeys } from "./handlers/keys.ts"
 import { layerModels } from "./handlers/models.ts"
 import { layerPredict } from "./handlers/predict.ts"
 import { layerSystem } from "./handlers/system.ts"
 import { layerTraffic } from "./handlers/traffic.ts"
 import { layerUploads } from "./handlers/uploads.ts"
+import { layerUsers } from "./handlers/users.ts"
 import { layerVersions } from "./handlers/versions.ts"
-import { docsPath, layerFallback, layerRequestProblems, openapiPath } from "./requestProblems.ts"
+import {
+  docsPath,
+  layerFallback,
+  layerInferenceProtocolRefusals,
+  layerRequestProblems,
+  openapiPath,
+} from "./requestProblems.ts"
 
 export const layerRoutes = Layer.mergeAll(
   HttpApiBuilder.layer(ForgeApi, { openapiPath }),
   HttpApiSwagger.layer(ForgeApi, { path: docsPath }),
   layerFallback,
+  layerGuard,
 ).pipe(
   Layer.provide([
     layerSystem,
@@ -26,9 +38,13 @@ export const layerRoutes = Layer.mergeAll(
     layerAliases,
     layerTraffic,
     layerInspection,
+    layerKeys,
+    layerUsers,
+    layerAuth,
+    layerAudit,
     layerPredict,
     layerInferenceProtocol,
   ]),
   // After the handlers: they need the middleware too.
-  Layer.provide(layerRequestProblems),
+  Layer.provide([layerRequestProblems, layerInferenceProtocolRefusals]),
 )

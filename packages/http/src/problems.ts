@@ -1,6 +1,6 @@
 /** Which problem a client sees for each reason of the domain. Causes stay here: they are for the log. */
 import * as Problems from "@modelforge/api"
-import type { InferenceError, RegistryReason, UploadReason } from "@modelforge/core"
+import type { AccessReason, InferenceError, RegistryReason, UploadReason } from "@modelforge/core"
 
 /** What every problem class has in common. `JSON.stringify` gives its members as they are sent. */
 export interface Problem extends Error {
@@ -124,3 +124,30 @@ export const uploadProblem = (reason: UploadReason) => {
   }
 }
 export type UploadProblem = ReturnType<typeof uploadProblem>
+
+export const accessProblem = (reason: AccessReason) => {
+  const detail = reason.message
+  switch (reason._tag) {
+    case "KeyNotFound":
+      return new Problems.KeyNotFoundProblem({ key: reason.key, detail })
+    case "KeyRevoked":
+      return new Problems.KeyRevokedProblem({ key: reason.key, detail })
+    case "UserNotFound":
+      return new Problems.UserNotFoundProblem({ user: reason.user, detail })
+    case "EmailTaken":
+      return new Problems.EmailTakenProblem({ email: reason.email, detail })
+    case "LastAdmin":
+      return new Problems.LastAdminProblem({ email: reason.email, detail })
+    case "PasswordRefused":
+      return new Problems.PasswordRefusedProblem({ errors: [{ path: "password", message: detail }], detail })
+    case "LoginRefused":
+      return new Problems.LoginRefusedProblem({ detail })
+    case "OperatorKeyUnusable": // a setting's, found when a server starts
+      return new Problems.InternalProblem()
+    case "PasswordsBusy":
+      return new Problems.UnavailableProblem({ detail })
+    case "StoreUnavailable":
+      return new Problems.UnavailableProblem({ detail: tryAgain })
+  }
+}
+export type AccessProblem = ReturnType<typeof accessProblem>

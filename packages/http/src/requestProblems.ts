@@ -2,6 +2,7 @@
 import {
   BadRequestProblem,
   ForgeApi,
+  InferenceProtocolRefusals,
   InternalProblem,
   InvalidRequestProblem,
   MethodNotAllowedProblem,
@@ -73,6 +74,12 @@ export const layerRequestProblems = Layer.succeed(RequestProblems, (httpEffect) 
         : Effect.succeed(respond(toProblem(error)))
       : Effect.fail(error),
   ).pipe(Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxManagementBytes))),
+)
+
+/** The guard answers before any handler; what it answers is declared only. */
+export const layerInferenceProtocolRefusals = Layer.succeed(
+  InferenceProtocolRefusals,
+  (httpEffect) => httpEffect,
 )
 
 /** Where the contract itself can be read. */

@@ -12,6 +12,9 @@ import {
   ForgeConfig,
   Inference,
   type LoadedModel,
+  LoginLockout,
+  layerAccess,
+  layerAccessStoreMemory,
   layerArtifactStoreLocal,
   layerRegistryStoreMemory,
   layerUploadStoreLocal,
@@ -20,6 +23,7 @@ import {
   type ModelScan,
   ModelScanner,
   type ModelSummary,
+  PasswordCost,
   type Placement,
   Registry,
   RegistryError,
@@ -32,6 +36,7 @@ import {
   UploadSessions,
 } from "@modelforge/core"
 import { Effect, FileSystem, Layer, Logger, Stream } from "effect"
+import { dashboardPublicKey } from "./guard/dashboard.ts"
 import { DataPlane } from "../src/dataplane/DataPlane.ts"
 import { ServerReadiness } from "../src/ServerReadiness.ts"
 
@@ -154,7 +159,9 @@ export class TestForge {
   constructor(directory: string, settings: Partial<Settings>) {
     this.directory = directory
     const layerStores = Layer.merge(
-      this.#layerMoodyStore.pipe(Layer.provideMerge(layerRegistryStoreMemory)),
+      this.#layerMoodyStore.pipe(
+        Layer.provideMerge([layerRegistryStoreMemory, layerAccessStoreMemory]),
+      ),
       this.#layerCountedArtifacts.pipe(Layer.provide(layerArtifactStoreLocal(directory))),
     )
     this.layer = Layer.fresh(
@@ -162,12 +169,15 @@ export class TestForge {
         Layer.provideMerge(Inference.layer),
         Layer.merge(UploadSessions.layer),
         Layer.provideMerge(Registry.layer),
+        Layer.merge(LoginLockout.layer),
+        Layer.merge(layerAccess({ dashboardPublicKey })),
         Layer.provide([
           layerStores,
           layerUploadStoreLocal(`${directory}/uploads`),
           layerScanner,
           this.#layerRuntime,
         ]),
+        Layer.provide(Layer.succeed(PasswordCost, { logN: 4, r: 8, p: 1 })),
         Layer.provideMerge(ForgeConfig.layer(settings)),
         Layer.provide(NodeServices.layer),
         Layer.provideMerge(this.#layerLogs),

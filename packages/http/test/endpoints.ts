@@ -13,6 +13,8 @@ const sample = (path: string) =>
     .replace(":model", "digits")
     .replace(":version", "1")
     .replace(":alias", "production")
+    .replace(":key", "aaaaaaaaaaaa")
+    .replace(":user", "00000000-0000-4000-8000-000000000000")
     .replace(":upload", "00000000-0000-4000-8000-000000000000")
 
 export const endpoints: ReadonlyArray<Endpoint> = (() => {

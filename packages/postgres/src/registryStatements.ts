@@ -124,12 +124,13 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
         Effect.map(Array.head),
       ),
 
-    listModels: ({ search, tag, label, state }: ModelFilter, { limit, after }: Window<ModelName>) => {
+    listModels: ({ search, tag, label, state, among }: ModelFilter, { limit, after }: Window<ModelName>) => {
       const part = text(search ?? "")
       const given = {
         tag: textOrNull(tag),
         label: textOrNull(label),
         state: state ?? null,
+        among: among ?? null,
         after: after ?? null,
       }
       // The collation lower-cases every script, in whatever locale the database was made.
@@ -141,6 +142,7 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
           AND (${given.tag}::text IS NULL OR ${given.tag} = ANY (tags))
           AND (${given.label}::text IS NULL OR ${given.label} = ANY (label_pairs))
           AND (${given.state}::text IS NULL OR state = ${given.state})
+          AND (${given.among}::text[] IS NULL OR name = ANY (${given.among}::text[]))
         ORDER BY name
         LIMIT ${limit}
       `)

@@ -1,38 +1,49 @@
 /** Finds out who a request comes from, without asking the database. */
-import { Context, type Result, Schema } from "effect"
+import { type KeyObject, timingSafeEqual } from "node:crypto"
+import { Clock, Context, Effect, Layer, Result } from "effect"
+import { AccessTable, type KnownKey, noDigest } from "./AccessTable.ts"
+import { type Credentials, CredentialsRefused, type RefusalCause } from "./Credentials.ts"
+import { type InvalidPublicKey, parseDashboardKey } from "./dashboardKey.ts"
+import { looksLikeToken, readDashboardToken } from "./dashboardToken.ts"
 import type { Identity } from "./Identity.ts"
+import { KeyUses } from "./KeyUses.ts"
+import { digestOfKeyText, idInKeyText } from "./keyText.ts"
 
-/** No credentials, though the route asks for some. */
-export class CredentialsMissing extends Schema.TaggedError<CredentialsMissing>()("CredentialsMissing", {}) {
-  override get message() {
-    return 'This server asks for a key: send "Authorization: Bearer mf_…" or "x-api-key: mf_…"'
-  }
+type Identified = Result.Result<Identity, CredentialsRefused>
+
+export interface AuthenticationOptions {
+  /** Of the dashboard whose tokens are taken, as `parseDashboardKey` reads it. Default: no token is. */
+  readonly dashboardPublicKey?: string | undefined
 }
 
-/** One answer for all of them: unknown, wrong, expired, revoked, disabled. Which it was is the operator's to know. */
-export class CredentialsRefused extends Schema.TaggedError<CredentialsRefused>()("CredentialsRefused", {
-  /** For logs and counters only. */
-  why: Schema.Literals([
-    "malformed",
-    "unknown",
-    "wrong",
-    "expired",
-    "revoked",
-    "disabled",
-    "epoch",
-    "unverifiable",
-  ]),
-}) {
-  override get message() {
-    return "The key or token is not valid: it is wrong, has expired, or was revoked"
-  }
+/** Longest key or token, in characters; nothing longer is looked at. */
+const maxLength = 4096
+
+const byCause = <A>(make: (why: RefusalCause) => A): Record<RefusalCause, A> => ({
+  malformed: make("malformed"),
+  unknown: make("unknown"),
+  wrong: make("wrong"),
+  expired: make("expired"),
+  revoked: make("revoked"),
+  disabled: make("disabled"),
+  epoch: make("epoch"),
+  unverifiable: make("unverifiable"),
+})
+
+/** Made once: refusals come in storms. */
+const refusals = byCause((why): Identified => Result.fail(new CredentialsRefused({ why })))
+
+const anonymous: Identified = Result.succeed({ _tag: "Anonymous" })
+
+/** What comes after the scheme `Bearer`, in any case; undefined for another scheme. */
+const bearerIn = (authorization: string): string | undefined => {
+  if (authorization.length > maxLength) return undefined
+  const [scheme = "", text, ...rest] = authorization.trim().split(/ +/)
+  return scheme.toLowerCase() === "bearer" && rest.length === 0 ? text : undefined
 }
 
-/** What a request brought: the texts of its headers, untouched. */
-export interface Credentials {
-  readonly authorization: string | undefined
-  readonly apiKey: string | undefined
-}
+/** Compared whether or not there is such a key, so that it takes as long. */
+const noKey: Pick<KnownKey, "digest" | "previousDigest"> = { digest: noDigest, previousDigest: noDigest }
 
 export class Authentication extends Context.Service<
   Authentication,
@@ -44,5 +55,80 @@ export class Authentication extends Context.Service<
     readonly closed: () => boolean
     /** Synchronous, from tables in memory that follow the database within a second. Without credentials: `Anonymous`. */
     readonly identify: (credentials: Credentials) => Result.Result<Identity, CredentialsRefused>
+    /** How often credentials were refused since the start, by why. */
+    readonly refused: () => Readonly<Record<RefusalCause, number>>
   }
->()("@modelforge/core/access/Authentication") {}
+>()("@modelforge/core/access/Authentication") {
+  static readonly make = Effect.fnUntraced(function* (dashboard: KeyObject | undefined) {
+    const table = yield* AccessTable
+    const uses = yield* KeyUses
+    const clock = yield* Clock.Clock
+    const counts = byCause(() => 0)
+
+    const refuse = (why: RefusalCause): Identified => {
+      counts[why]++
+      return refusals[why]
+    }
+
+    const byKey = (text: string, digest: Uint8Array): Identified => {
+      const id = idInKeyText(text)
+      if (id === undefined) return refuse("malformed")
+      const known = table.key(id)
+      const { digest: present, previousDigest } = known ?? noKey
+      const isPresent = timingSafeEqual(digest, present)
+      const isPrevious = timingSafeEqual(digest, previousDigest)
+      if (known === undefined) return refuse("unknown")
+      if (!isPresent && !isPrevious) return refuse("wrong")
+      const now = clock.currentTimeMillisUnsafe()
+      if (known.key.revokedAt !== null) return refuse("revoked")
+      if (now >= known.expiresAt || (!isPresent && now >= known.previousUntil)) return refuse("expired")
+      uses.note(known.key.id, now)
+      return known.identity
+    }
+
+    const byToken = (text: string): Identified => {
+      if (dashboard === undefined) return refuse("unverifiable")
+      const claims = readDashboardToken(text, dashboard, clock.currentTimeMillisUnsafe() / 1000)
+      if (typeof claims === "string") return refuse(claims)
+      const user = table.user(claims.sub)
+      if (user === undefined) return refuse("unknown")
+      if (user.disabled) return refuse("disabled")
+      return claims.epoch < user.sessionEpoch ? refuse("epoch") : Result.succeed({ _tag: "User", user })
+    }
+
+    // Plain code: every request asks.
+    const identify = ({ authorization, apiKey }: Credentials): Identified => {
+      if (authorization === undefined && apiKey === undefined) return anonymous
+      const bearer = authorization === undefined ? undefined : bearerIn(authorization)
+      const text = bearer ?? apiKey
+      if (text === undefined || text === "" || text.length > maxLength) return refuse("malformed")
+      // Whoever sends two would not know which counts.
+      if (authorization !== undefined && bearer === undefined) return refuse("malformed")
+      if (apiKey !== undefined && apiKey !== text) return refuse("malformed")
+      const digest = digestOfKeyText(text)
+      const operator = table.operatorKey()
+      if (operator !== undefined && timingSafeEqual(digest, operator.digest)) return operator.identity
+      return bearer !== undefined && looksLikeToken(bearer) ? byToken(bearer) : byKey(text, digest)
+    }
+
+    return Authentication.of({
+      closed: table.closed,
+      identify,
+      refused: () => ({ ...counts }),
+    })
+  })
+
+  /** Fails with `InvalidPublicKey`. */
+  static readonly layer = ({
+    dashboardPublicKey,
+  }: AuthenticationOptions = {}): Layer.Layer<Authentication, InvalidPublicKey, AccessTable | KeyUses> =>
+    Layer.effect(
+      this,
+      Effect.flatMap(
+        dashboardPublicKey === undefined
+          ? Effect.succeed(undefined)
+          : Effect.fromResult(parseDashboardKey(dashboardPublicKey)),
+        this.make,
+      ),
+    )
+}

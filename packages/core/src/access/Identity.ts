@@ -41,8 +41,10 @@ export const mayDo = (identity: Identity, permission: Permission): boolean => {
   }
 }
 
+/** The only models that the identity is for; null: all. */
+export const modelsOf = (identity: Identity): ReadonlyArray<ModelName> | null =>
+  identity._tag === "Key" ? identity.key.models : null
+
 /** Whether the identity is for this model: keys may be for some only. */
 export const mayUse = (identity: Identity, model: ModelName | string): boolean =>
-  identity._tag !== "Key" ||
-  identity.key.models === null ||
-  identity.key.models.some((name) => name === model)
+  modelsOf(identity)?.some((name) => name === model) ?? true

@@ -35,6 +35,9 @@ export const KeyDraft = Schema.Struct({
 })
 export type KeyDraft = typeof KeyDraft.Type
 
+/** Seconds that the secret before the last rotation may go on being valid: a week. */
+export const maxOverlapSeconds = 604_800
+
 /** A key as its owner may see it: without the secret, which is shown once and kept as a hash. */
 export class ApiKey extends Schema.Class<ApiKey>("@modelforge/core/ApiKey")({
   id: KeyId,

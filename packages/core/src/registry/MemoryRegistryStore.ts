@@ -2,14 +2,20 @@
  * `RegistryStore`, with its events, in the memory of one process: volatile. For tests, examples and trying things out.
  */
 import { Context, DateTime, Effect, Equal, Layer, Option, Result } from "effect"
+import { draftFrom } from "../audit/AuditDraft.ts"
+import type { AuditStore } from "../audit/AuditStore.ts"
+import { layerAuditStoreMemory, MemoryAudit } from "../audit/MemoryAudit.ts"
+import { auditedModel, auditedVersion, type ChangeDetails, registryEntry } from "../audit/registryEntries.ts"
 import { Actor } from "../events/Actor.ts"
 import { EventStore } from "../events/EventStore.ts"
 import { MemoryEvents } from "../events/MemoryEvents.ts"
+import { Origin } from "../events/Origin.ts"
 import { RegistryChanges } from "../events/RegistryChanges.ts"
 import { AliasMove } from "../model/Alias.ts"
 import { Model } from "../model/Model.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import type { AliasName, ModelName } from "../model/Names.ts"
+import type { RegistryChange } from "../model/RegistryEvent.ts"
 import { inForceAfter, namedBy, policyOf, TrafficChange, type TrafficPolicy } from "../model/TrafficPolicy.ts"
 import type { Digest } from "../model/Version.ts"
 import { Version, VersionNumber } from "../model/Version.ts"
@@ -45,12 +51,13 @@ interface StoredModel {
   traffic: ReadonlyArray<TrafficChange>
 }
 
-/** By whom and when something is changed. */
+/** By whom, when and from where something is changed. */
 interface Change {
   readonly by: string | null
   readonly at: DateTime.Utc
+  readonly origin: Origin
 }
-const change = Effect.all({ by: Actor, at: DateTime.now })
+const change = Effect.all({ by: Actor, at: DateTime.now, origin: Origin })
 
 interface StoredVersion {
   value: Version
@@ -110,12 +117,14 @@ const matches = (filter: ModelFilter) => (model: Model) => {
     (filter.tag === undefined || model.tags.includes(filter.tag)) &&
     (filter.label === undefined ||
       Object.entries(model.labels).some(([key, value]) => `${key}:${value}` === filter.label)) &&
-    (filter.state === undefined || model.state === filter.state)
+    (filter.state === undefined || model.state === filter.state) &&
+    (filter.among?.includes(model.name) ?? true)
   )
 }
 
 /** Every change happens between two yields of its fiber, so no other fiber sees half of it. */
-const make = () => {
+const make = Effect.gen(function* () {
+  const audit = yield* MemoryAudit
   const models = new Map<ModelName, StoredModel>()
   const events = new MemoryEvents()
   const byName = () => [...models.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -125,10 +134,27 @@ const make = () => {
   const noVersion = (model: ModelName, version: VersionNumber) =>
     refuse(new VersionNotFound({ model, version: String(version) }))
 
-  const transition = (stored: StoredVersion, fields: Partial<Version>, { by, at }: Change) => {
+  /** One change, in the log of events and in the audit log. */
+  const record = (
+    model: ModelName,
+    { by, at, origin }: Change,
+    what: RegistryChange,
+    details?: ChangeDetails,
+  ) => {
+    events.append(model, by, at, what)
+    audit.append(draftFrom(by, origin, registryEntry(model, what, details)), at)
+  }
+
+  const transition = (stored: StoredVersion, fields: Partial<Version>, now: Change) => {
     const { model, version, state } = stored.value
     stored.value = new Version({ ...stored.value, ...fields })
-    events.append(model, by, at, { type: "version.state", version, from: state, to: stored.value.state })
+    const { state: to, reason } = stored.value
+    record(
+      model,
+      now,
+      { type: "version.state", version, from: state, to },
+      { after: to === "invalid" ? { reason } : undefined },
+    )
   }
 
   const pointing = (stored: StoredModel, version: VersionNumber) =>
@@ -142,7 +168,7 @@ const make = () => {
     stored: StoredModel,
     alias: AliasName,
     version: VersionNumber | null,
-    { by, at }: Change,
+    now: Change,
     { reason, restores }: MoveOptions = {},
   ) => {
     const from = stored.aliases.get(alias) ?? null
@@ -154,15 +180,15 @@ const make = () => {
       move: (newest?.move ?? 0) + 1,
       from,
       version,
-      updatedAt: at,
-      updatedBy: by,
+      updatedAt: now.at,
+      updatedBy: now.by,
       reason: reason ?? null,
       restores: restores ?? null,
     })
     stored.moves.set(alias, [made, ...moves].slice(0, maxMoves))
     if (version === null) stored.aliases.delete(alias)
     else stored.aliases.set(alias, version)
-    events.append(stored.name, by, at, { type: "alias.moved", alias, from, to: version })
+    record(stored.name, now, { type: "alias.moved", alias, from, to: version }, { reason })
     return made
   }
 
@@ -170,15 +196,15 @@ const make = () => {
   const setTraffic = (
     stored: StoredModel,
     policy: TrafficPolicy | null,
-    { by, at }: Change,
+    now: Change,
     reason: string | null = null,
   ) => {
     const present = trafficOf(stored)
     const from = present && policyOf(present)
     const revision = (stored.traffic[0]?.revision ?? 0) + 1
-    const made = new TrafficChange({ revision, from, policy, updatedAt: at, updatedBy: by, reason })
+    const made = new TrafficChange({ revision, from, policy, updatedAt: now.at, updatedBy: now.by, reason })
     stored.traffic = [made, ...stored.traffic].slice(0, maxTrafficChanges)
-    events.append(stored.name, by, at, { type: "traffic.changed", from, to: policy, reason })
+    record(stored.name, now, { type: "traffic.changed", from, to: policy, reason })
     return made
   }
 
@@ -198,12 +224,12 @@ const make = () => {
 
   const store = RegistryStore.of({
     insertModel: Effect.fnUntraced(function* ({ name, ...about }) {
-      const { by, at } = yield* change
+      const now = yield* change
       if (models.has(name)) return yield* refuse(new ModelExists({ model: name }))
-      const stored = emptyModel(name, at)
+      const stored = emptyModel(name, now.at)
       stored.about = { ...stored.about, ...about }
       models.set(name, stored)
-      events.append(name, by, at, { type: "model.created" })
+      record(name, now, { type: "model.created" }, { after: stored.about })
       return toModel(stored)
     }),
     findModel: (name) => Effect.sync(() => Option.map(Option.fromUndefinedOr(models.get(name)), toModel)),
@@ -214,32 +240,34 @@ const make = () => {
         return rest.map(toModel).filter(matches(filter)).slice(0, limit)
       }),
     updateModel: Effect.fnUntraced(function* (name, fields) {
-      const { by, at } = yield* change
+      const now = yield* change
       const stored = models.get(name)
       if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
-      stored.about = { ...stored.about, ...fields }
-      stored.updatedAt = at
-      events.append(name, by, at, { type: "model.updated" })
+      const before = stored.about
+      stored.about = { ...before, ...fields }
+      stored.updatedAt = now.at
+      record(name, now, { type: "model.updated" }, { before, after: stored.about })
       return toModel(stored)
     }),
     setConfig: Effect.fnUntraced(function* (name, config) {
-      const { by, at } = yield* change
+      const now = yield* change
       const stored = models.get(name)
       if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
+      record(name, now, { type: "model.configured" }, { before: stored.config, after: config })
       stored.config = config
-      stored.updatedAt = at
-      events.append(name, by, at, { type: "model.configured" })
+      stored.updatedAt = now.at
       return toModel(stored)
     }),
     deleteModel: Effect.fnUntraced(function* (name) {
-      const { by, at } = yield* change
-      if (!models.delete(name)) return yield* refuse(new ModelNotFound({ model: name }))
-      events.append(name, by, at, { type: "model.deleted" })
+      const now = yield* change
+      const stored = models.get(name)
+      if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
+      models.delete(name)
+      record(name, now, { type: "model.deleted" }, { before: auditedModel(toModel(stored)) })
     }),
 
     insertVersion: Effect.fnUntraced(function* ({ alias, createModel, graph, ...draft }: VersionDraft) {
-      const { at } = yield* change
-      const now = { at, by: draft.createdBy }
+      const now = { ...(yield* change), by: draft.createdBy }
       const { model, digest, state } = draft
       const known = models.get(model)
       const stored = known ?? (createModel ? emptyModel(model, now.at) : undefined)
@@ -251,10 +279,15 @@ const make = () => {
       if (held) return yield* refuse(held)
       const value = new Version({ ...draft, version, reason: null, createdAt: now.at })
       models.set(model, stored)
-      if (!known) events.append(model, now.by, now.at, { type: "model.created" })
+      if (!known) record(model, now, { type: "model.created" }, { after: stored.about })
       stored.lastVersion = version
       stored.versions.set(version, { value, graph, alias })
-      events.append(model, now.by, now.at, { type: "version.state", version, from: null, to: state })
+      record(
+        model,
+        now,
+        { type: "version.state", version, from: null, to: state },
+        { after: auditedVersion(value) },
+      )
       if (state === "ready" && alias !== null) move(stored, alias, version, now)
       return value
     }),
@@ -284,22 +317,23 @@ const make = () => {
         .filter((version) => version.state === "validating"),
     ),
     settleVersion: Effect.fnUntraced(function* (model, version, verdict) {
-      const { at } = yield* change
+      const present = yield* change
       const [stored, settled] = [models.get(model), versionOf(model, version)]
       if (!stored || settled?.value.state !== "validating") return
       // In the name of whoever uploaded it: nobody waits any more.
-      const now = { at, by: settled.value.createdBy }
+      const now = { ...present, by: settled.value.createdBy }
       transition(settled, verdict, now)
       const { alias } = settled
       if (verdict.state === "ready" && alias !== null && !heldByTraffic(stored, alias, version))
         move(stored, alias, version, now)
     }),
     describeVersion: Effect.fnUntraced(function* (model, version, description) {
-      const { by, at } = yield* change
+      const now = yield* change
       const stored = versionOf(model, version)
       if (!stored) return yield* noVersion(model, version)
+      const before = { description: stored.value.description }
       stored.value = new Version({ ...stored.value, description })
-      events.append(model, by, at, { type: "version.described", version })
+      record(model, now, { type: "version.described", version }, { before, after: { description } })
       return stored.value
     }),
     setArchived: Effect.fnUntraced(function* (model, version, archived) {
@@ -316,13 +350,18 @@ const make = () => {
       return found.value
     }),
     deleteVersion: Effect.fnUntraced(function* (model, version) {
-      const { by, at } = yield* change
+      const now = yield* change
       const [stored, found] = [models.get(model), versionOf(model, version)]
       if (!stored || !found) return yield* noVersion(model, version)
       const used = inUse(stored, version)
       if (used) return yield* refuse(used)
       stored.versions.delete(version)
-      events.append(model, by, at, { type: "version.state", version, from: found.value.state, to: null })
+      record(
+        model,
+        now,
+        { type: "version.state", version, from: found.value.state, to: null },
+        { before: auditedVersion(found.value) },
+      )
     }),
 
     setAlias: Effect.fnUntraced(function* (model, alias, version, options = {}) {
@@ -405,8 +444,9 @@ const make = () => {
     Context.add(EventStore, events.store),
     Context.add(RegistryChanges, events.changes),
   )
-}
+})
 
-/** Every build of this layer starts empty. */
-export const layerRegistryStoreMemory: Layer.Layer<RegistryStore | EventStore | RegistryChanges> =
-  Layer.effectContext(Effect.sync(make))
+/** Every build of this layer starts empty. What changes the registry is in the audit log that comes with it. */
+export const layerRegistryStoreMemory: Layer.Layer<
+  RegistryStore | EventStore | RegistryChanges | AuditStore | MemoryAudit
+> = Layer.effectContext(make).pipe(Layer.provideMerge(layerAuditStoreMemory))

@@ -24,6 +24,8 @@ export interface ModelFilter {
   /** A label as `key:value`. */
   readonly label?: string | undefined
   readonly state?: ModelState | undefined
+  /** The only models that are looked at. Default: all. */
+  readonly among?: ReadonlyArray<ModelName> | undefined
 }
 
 /** A stretch of the versions of a model, of those in one state when it is given. */

@@ -4,11 +4,9 @@
  */
 import type { RequestHeaders } from "../dataplane/request/requestHead.ts"
 
-export interface Arrival {
-  /** Address of the peer; undefined on a Unix socket, and on TCP when the peer has left already. */
+export interface LocalArrival {
+  /** Address of the peer; undefined when the peer has left already, or the host does not know it. */
   readonly peer: string | undefined
-  /** The request came by a Unix socket, which file permissions guard. */
-  readonly unixSocket: boolean
   readonly headers: RequestHeaders
 }
 
@@ -27,13 +25,15 @@ const isProxyHeader = (name: string) =>
 const single = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.join(", ")
 
-/** Why a request is refused in open mode; undefined when it may pass. */
-export const openModeRefusal = ({ peer, unixSocket, headers }: Arrival): string | undefined => {
-  if (unixSocket) return undefined
+/**
+ * Why a request is refused in open mode; undefined when it may pass. `authority` is the host that the request line names,
+ * where it names one: it counts for more than `Host`.
+ */
+export const openModeRefusal = ({ peer, headers }: LocalArrival, authority?: string): string | undefined => {
   if (peer === undefined || !isLoopbackAddress(peer))
     return "This server answers requests from its own machine only"
   const host = single(headers["host"])
-  if (host === undefined || !loopbackHost.test(host))
+  if (host === undefined || !loopbackHost.test(host) || !loopbackHost.test(authority ?? host))
     return "This server answers to localhost and 127.0.0.1 only: the Host header names another"
   for (const name in headers)
     if (isProxyHeader(name) && headers[name] !== undefined)

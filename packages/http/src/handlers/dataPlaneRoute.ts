@@ -5,7 +5,7 @@ import { DataPlane, type DataPlaneHandler, type Place } from "../dataplane/DataP
 import { chunksLength, type DataPlaneResponse } from "../dataplane/response/response.ts"
 import type { DataRoute } from "../dataplane/routes.ts"
 
-const toResponse = ({ status, headers, body }: DataPlaneResponse) => {
+export const toResponse = ({ status, headers, body }: DataPlaneResponse) => {
   const options = { status, headers, contentType: headers["content-type"] ?? "application/json" }
   return typeof body === "string"
     ? HttpServerResponse.text(body, options)

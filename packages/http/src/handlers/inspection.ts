@@ -4,6 +4,7 @@ import { compareVersions, Registry } from "@modelforge/core"
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import { permitModel } from "../guard/permitModel.ts"
 import { answering, modelName } from "./failures.ts"
 
 /** Whether a client has what it asks for, by the weak comparison that RFC 9110 wants of `If-None-Match`. */
@@ -19,6 +20,7 @@ export const layerInspection = HttpApiBuilder.group(
       .handleAll({
         compare: Effect.fnUntraced(
           function* ({ params, query }) {
+            if (query.toModel !== undefined) yield* permitModel(query.toModel)
             const from = yield* registry.version(yield* modelName(params.model), params.version)
             const to = yield* registry.version(yield* modelName(query.toModel ?? params.model), query.to)
             return compareVersions(from, to)

@@ -1,8 +1,9 @@
 /** Handlers of models: translate, nothing else. */
 import { ForgeApi } from "@modelforge/api"
-import { type Model, ModelName, Registry } from "@modelforge/core"
+import { CurrentIdentity, type Model, ModelName, modelsOf, Registry } from "@modelforge/core"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { permitModel } from "../guard/permitModel.ts"
 import { pageOf, windowOf } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 
@@ -15,12 +16,16 @@ export const layerModels = HttpApiBuilder.group(
     const registry = yield* Registry
     return handlers.handleAll({
       create: ({ payload }) =>
-        registry.createModel(payload).pipe(Effect.map(resource), answering("ModelExists")),
+        permitModel(payload.name).pipe(
+          Effect.andThen(registry.createModel(payload)),
+          Effect.map(resource),
+          answering("ModelExists"),
+        ),
       list: Effect.fnUntraced(function* ({ query }) {
         const { search, tag, label, state } = query
         const window = yield* windowOf(query, ModelName.makeOption)
         const models = yield* registry.models(
-          { search, tag, label, state },
+          { search, tag, label, state, among: modelsOf(yield* CurrentIdentity) ?? undefined },
           { ...window, limit: window.limit + 1 },
         )
         return pageOf(models.map(resource), window.limit, ({ name }) => name)

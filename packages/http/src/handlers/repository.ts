@@ -1,5 +1,13 @@
 /** The model repository extension of the Open Inference Protocol, on what this server has in memory. */
-import { LoadedModels, type Route, RoutingTable, type Serving } from "@modelforge/core"
+import {
+  CurrentIdentity,
+  type Identity,
+  LoadedModels,
+  mayUse,
+  type Route,
+  RoutingTable,
+  type Serving,
+} from "@modelforge/core"
 import { Effect, Option, Predicate, Result } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 
@@ -60,18 +68,19 @@ export const makeRepository = Effect.gen(function* () {
       : [{ name: model, state: "UNAVAILABLE", reason: "no version is ready" }]
   }
 
-  const index = (onlyReady: boolean) =>
+  const index = (onlyReady: boolean, caller: Identity) =>
     routing
       .models()
+      .filter((model) => mayUse(caller, model))
       .flatMap(entriesOf)
       .filter(({ state }) => !onlyReady || state === "READY")
 
   return {
     index: (request: HttpServerRequest.HttpServerRequest) =>
-      Effect.map(request.text, (text) =>
+      Effect.zipWith(request.text, CurrentIdentity, (text, caller) =>
         Option.match(readyOnly(text), {
           onNone: () => failure(400, 'The body has to be empty, or JSON like {"ready": true}'),
-          onSome: (ready) => HttpServerResponse.jsonUnsafe(index(ready)),
+          onSome: (ready) => HttpServerResponse.jsonUnsafe(index(ready, caller)),
         }),
       ),
 

@@ -8,7 +8,8 @@ import {
 import type { Checksum, UploadSession } from "@modelforge/core"
 import { DateTime, Effect, Result } from "effect"
 import { Base64 } from "effect/encoding"
-import { HttpEffect, type HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { HttpServerRequest } from "effect/http"
+import { withHeaders } from "./withHeaders.ts"
 
 export const tusVersion = "1.0.0"
 
@@ -22,12 +23,6 @@ export const capabilities = (maxBytes: number) => ({
   "tus-max-size": String(maxBytes),
   "tus-checksum-algorithm": Object.keys(checksums).join(","),
 })
-
-/** Headers that whatever is answered to this request has, refusals included. */
-export const withHeaders = (headers: Readonly<Record<string, string>>) =>
-  HttpEffect.appendPreResponseHandler((_, response) =>
-    Effect.succeed(HttpServerResponse.setHeaders(response, headers)),
-  )
 
 /** Says which protocol is spoken. A request that names no version is taken, unless it is one that only tus has. */
 export const speakTus = Effect.fnUntraced(function* (version: string | undefined, required: boolean) {

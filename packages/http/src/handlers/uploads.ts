@@ -25,9 +25,9 @@ import {
   progress,
   speakTus,
   tusVersion,
-  withHeaders,
 } from "./tus.ts"
 import { versionResource } from "./versionResource.ts"
+import { withHeaders } from "./withHeaders.ts"
 
 /** When it may be worth asking for a place again, in seconds: uploads take their time. */
 const retryAfter = "60"

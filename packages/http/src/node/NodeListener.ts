@@ -3,12 +3,11 @@
  * `app`. The guard stands before both, so no path gets around it.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { ForbiddenProblem } from "@modelforge/api"
 import { Result } from "effect"
 import type { DataPlaneHandler, Place } from "../dataplane/DataPlane.ts"
 import { chunksLength, type DataPlaneResponse } from "../dataplane/response/response.ts"
-import { type DataRoute, matchRoute } from "../dataplane/routes.ts"
-import type { Arrival } from "../guard/openMode.ts"
+import type { DataRoute } from "../dataplane/routes.ts"
+import type { Guard } from "../guard/Guard.ts"
 
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -16,8 +15,7 @@ export interface NodeListenerOptions {
   readonly dataPlane: DataPlaneHandler
   /** Answers everything that is not the data plane's. */
   readonly app: NodeListener
-  /** Why a request is refused; undefined lets it pass. */
-  readonly guard: (arrival: Arrival) => string | undefined
+  readonly guard: Guard["Service"]
   /** Whether requests come by a Unix socket. Default: false. */
   readonly unixSocket?: boolean
 }
@@ -96,25 +94,12 @@ const refuse = (response: ServerResponse, refusal: DataPlaneResponse) => {
  */
 const droppedBytes = 64 * 1024
 
-/** Sends a well-behaved caller away. In a storm, making connections anew would cost more than the refusals. */
+/** Sends a caller away. In a storm, making connections anew would cost more than the refusals. */
 const sendAway = (request: IncomingMessage, response: ServerResponse, refusal: DataPlaneResponse) => {
-  const isSmall = Number(request.headers["content-length"]) <= droppedBytes
-  if (isSmall) void send(response, refusal)
+  const { "content-length": length, "transfer-encoding": coding } = request.headers
+  if (coding === undefined && Number(length ?? 0) <= droppedBytes) void send(response, refusal)
   else refuse(response, refusal)
 }
-
-const forbidden = (target: string, detail: string): DataPlaneResponse =>
-  /^\/v2(?:[/?]|$)/.test(target)
-    ? {
-        status: 403,
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ error: detail }),
-      }
-    : {
-        status: 403,
-        headers: { "content-type": "application/problem+json" },
-        body: JSON.stringify(new ForbiddenProblem({ detail })),
-      }
 
 const answer = async (
   dataPlane: DataPlaneHandler,
@@ -161,10 +146,20 @@ const serve = (
 export const makeNodeListener =
   ({ dataPlane, app, guard, unixSocket = false }: NodeListenerOptions): NodeListener =>
   (request, response) => {
-    const target = request.url ?? "/"
-    const refusal = guard({ peer: request.socket.remoteAddress, unixSocket, headers: request.headers })
-    const route = matchRoute(target)
-    if (refusal !== undefined) refuse(response, forbidden(target, refusal))
-    else if (route === undefined) app(request, response)
-    else serve(dataPlane, route, request, response)
+    const admitted = guard.admit({
+      method: request.method ?? "",
+      target: request.url ?? "/",
+      headers: request.headers,
+      peer: request.socket.remoteAddress,
+      unixSocket,
+    })
+    if (Result.isFailure(admitted)) {
+      sendAway(request, response, admitted.failure)
+      return
+    }
+    const { identity, route } = admitted.success
+    if (route === undefined) {
+      guard.callers.set(request, identity)
+      app(request, response)
+    } else serve(dataPlane, route, request, response)
   }

@@ -3,7 +3,7 @@ import { isLoopbackHost, openModeRefusal } from "../../src/guard/openMode.ts"
 
 type Headers = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
 
-const local = { peer: "127.0.0.1", unixSocket: false, headers: { host: "localhost:8080" } }
+const local = { peer: "127.0.0.1", headers: { host: "localhost:8080" } }
 
 const passes = (peer: string, headers: Headers) =>
   assert.isUndefined(openModeRefusal({ ...local, peer, headers }), `${peer} ${JSON.stringify(headers)}`)
@@ -39,11 +39,6 @@ describe("the peer", () => {
   })
 
   it("may not have left: then nobody knows who it was", () => refuses(undefined, local.headers, notLocal))
-
-  it("is not asked for on a Unix socket, nor is anything else", () => {
-    for (const headers of [{}, { host: "evil.com", origin: "null", via: "x" }])
-      assert.isUndefined(openModeRefusal({ peer: undefined, unixSocket: true, headers }))
-  })
 })
 
 describe("the Host", () => {
@@ -91,6 +86,15 @@ describe("the Host", () => {
       ["localhost", "evil.com"],
     ])
       refuses("127.0.0.1", { host }, otherHost)
+  })
+})
+
+describe("the host in the request line", () => {
+  it("may be a name of this machine, and no other, whatever the Host header says", () => {
+    for (const authority of ["localhost:8080", "127.0.0.1", "[::1]:8080"])
+      assert.isUndefined(openModeRefusal(local, authority))
+    for (const authority of ["evil.com", "", "user@localhost", "localhost.evil.com:8080"])
+      assert.match(openModeRefusal(local, authority) ?? "it passed", otherHost)
   })
 })
 
