@@ -8,7 +8,8 @@ import { ArtifactStore } from "../artifacts/ArtifactStore.ts"
 import { ForgeConfig } from "../ForgeConfig.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import type { Serving } from "../model/Serving.ts"
-import { type Route, type Routed, RoutingTable } from "../registry/RoutingTable.ts"
+import type { Route } from "../registry/Route.ts"
+import { type Routed, RoutingTable } from "../registry/RoutingTable.ts"
 import { Batcher } from "./Batcher.ts"
 import { InferenceError, VersionUnloaded } from "./InferenceError.ts"
 import { LoadedVersion, policyOf, samePlacement } from "./LoadedVersion.ts"
@@ -270,6 +271,13 @@ export class LoadedModels extends Context.Service<
       aliased = routed.aliased
     }
     yield* routing.onChange(follow)
+    yield* routing.handOverBy({
+      serves: (id) => versions.get(id)?.serving.state === "serving",
+      loading: (id) => {
+        const version = versions.get(id)
+        return version?.batcher === undefined ? version?.promise : undefined
+      },
+    })
     const atStart = Promise.allSettled(preloads.splice(0).map(({ promise }) => promise))
 
     const refusal = ({ id, model, version }: Route): InferenceError | undefined => {

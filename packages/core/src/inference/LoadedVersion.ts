@@ -1,7 +1,7 @@
 /** One version in memory, from the wish for it until its memory is given back. Plain code: every prediction looks here. */
 import { Deferred, Exit } from "effect"
 import type { Serving } from "../model/Serving.ts"
-import type { Route } from "../registry/RoutingTable.ts"
+import type { Route } from "../registry/Route.ts"
 import type { Batcher } from "./Batcher.ts"
 import type { InferenceError } from "./InferenceError.ts"
 import type { Tenant } from "./MemoryBudget.ts"

@@ -17,36 +17,22 @@ import {
   Stream,
 } from "effect"
 import { RegistryChanges, type RegistrySignal } from "../events/RegistryChanges.ts"
-import { InferenceError, VersionUnavailable } from "../inference/InferenceError.ts"
-import type { ModelConfig } from "../model/ModelConfig.ts"
-import { type ModelName, productionAlias } from "../model/Names.ts"
-import type { Signature } from "../model/Signature.ts"
-import { namedBy, type Traffic, type TrafficPolicy, versionMeant } from "../model/TrafficPolicy.ts"
-import type { Digest, VersionNumber } from "../model/Version.ts"
-import { WeightedSplit } from "../traffic/WeightedSplit.ts"
+import { InferenceError } from "../inference/InferenceError.ts"
+import type { ModelName } from "../model/Names.ts"
+import type { TrafficPolicy } from "../model/TrafficPolicy.ts"
+import { type Handover, handover, type Presence } from "./handover.ts"
 import { ModelNotFound, type RegistryError, VersionNotFound } from "./RegistryError.ts"
 import { RegistryStore, type Routes } from "./RegistryStore.ts"
+import type { Route } from "./Route.ts"
+import {
+  type Resolved,
+  type RoutedModel,
+  type Ruled,
+  routedModel,
+  type Shadow,
+  splitOf,
+} from "./RoutedModel.ts"
 import { untilItWorks } from "./untilItWorks.ts"
-
-/** Equal for the same bytes as the same version. */
-export const routeIdOf = ({ model, version, digest }: Pick<Route, "model" | "version" | "digest">): string =>
-  `${model}/${version}/${digest}`
-
-/** A version that can take a request. */
-export interface Route {
-  /** See `routeIdOf`. */
-  readonly id: string
-  readonly model: ModelName
-  readonly version: VersionNumber
-  readonly digest: Digest
-  /** Bytes of the artifact. */
-  readonly size: number
-  readonly signature: Signature
-  /** Names of all outputs, in the signature's order: one array, so that equal requests are told by it. */
-  readonly outputNames: ReadonlyArray<string>
-  /** How the model's versions are to be served. */
-  readonly config: ModelConfig
-}
 
 /** All that can take requests, as of one moment. */
 export interface Routed {
@@ -56,132 +42,17 @@ export interface Routed {
   readonly aliased: ReadonlySet<string>
 }
 
-/** A version that a share of the requests is run on again. */
-export interface Shadow {
-  readonly route: Route
-  readonly percent: number
-}
-
-/** A policy with a rollback rule. One object as long as nothing changes. */
-export interface Ruled {
-  readonly traffic: Traffic
-  readonly aliases: Routes["aliases"]
-}
-
-type Resolved = Result.Result<Route, InferenceError>
-
-/** The routes of one model in the shape lookups want. */
-interface RoutedModel {
-  /** What was read, to be told from what is read next. */
-  readonly routes: Routes
-  readonly model: ModelName
-  readonly byRef: ReadonlyMap<string, Route>
-  /** Why a version that exists can't answer, by number and alias. */
-  readonly unavailable: ReadonlyMap<string, VersionUnavailable>
-  /** Where requests without a version go; made beforehand, so that choosing allocates nothing. */
-  readonly split: WeightedSplit<Resolved> | undefined
-  /** The same where there is no split: to `production`, else to the highest ready version. */
-  readonly fallback: Resolved
-  /** The header that callers are told by, in lower case. */
-  readonly stickyHeader: string | undefined
-  readonly ruled: Ruled | undefined
-  readonly shadows: ReadonlyArray<Shadow> | undefined
-  /** Versions that are ready, ascending. */
-  readonly ready: ReadonlyArray<Route>
-  /** Ids of the routes that an alias or the traffic policy points at. */
-  readonly aliased: ReadonlySet<string>
-}
-
-const stickyPrefix = "header:"
-
-const stickyHeaderOf = ({ traffic }: Routes): string | undefined =>
-  traffic?.sticky?.startsWith(stickyPrefix)
-    ? traffic.sticky.slice(stickyPrefix.length).toLowerCase()
-    : undefined
-
-/** Of the versions that the policy names, those that can take requests. */
-const splitOf = (
-  { model, aliases }: Routes,
-  policy: TrafficPolicy | null,
-  byRef: ReadonlyMap<string, Route>,
-) =>
-  WeightedSplit.make(
-    model,
-    (policy?.split ?? []).flatMap(({ version, weight }) => {
-      const route = byRef.get(String(versionMeant(version, aliases)))
-      return route === undefined ? [] : [{ name: String(version), weight, value: Result.succeed(route) }]
-    }),
-  )
-
-const shadowsOf = ({ traffic, aliases }: Routes, byRef: ReadonlyMap<string, Route>) => {
-  const shadows = (traffic?.shadow ?? []).flatMap(({ version, percent }): ReadonlyArray<Shadow> => {
-    const route = byRef.get(String(versionMeant(version, aliases)))
-    return route === undefined ? [] : [{ route, percent }]
-  })
-  return shadows.length === 0 ? undefined : shadows
-}
-
-const index = (routes: Routes, policy: TrafficPolicy | null): RoutedModel => {
-  const byRef = new Map<string, Route>()
-  const unavailable = new Map<string, VersionUnavailable>()
-  const aliased = new Set<string>()
-  const { model, config } = routes
-  const ready = routes.versions
-    .filter((version) => version.state === "ready")
-    .sort((a, b) => a.version - b.version)
-    .map(
-      ({ version, digest, size, signature }): Route => ({
-        id: routeIdOf({ model, version, digest }),
-        model,
-        version,
-        digest,
-        size,
-        signature,
-        outputNames: signature.outputs.map(({ name }) => name),
-        config,
-      }),
-    )
-  for (const route of ready) byRef.set(String(route.version), route)
-  for (const { version, state, reason } of routes.versions)
-    if (state !== "ready")
-      unavailable.set(String(version), new VersionUnavailable({ model, version, state, detail: reason }))
-  for (const [alias, version] of Object.entries(routes.aliases)) {
-    const route = byRef.get(String(version))
-    if (route !== undefined) {
-      byRef.set(alias, route)
-      aliased.add(route.id)
-    }
-    const why = unavailable.get(String(version))
-    if (why !== undefined) unavailable.set(alias, why)
-  }
-  for (const version of routes.traffic === null ? [] : namedBy(routes.traffic)) {
-    const route = byRef.get(String(versionMeant(version, routes.aliases)))
-    if (route !== undefined) aliased.add(route.id)
-  }
-  const fallback = byRef.get(productionAlias) ?? ready.at(-1)
-  return {
-    routes,
-    model,
-    byRef,
-    unavailable,
-    split: splitOf(routes, policy, byRef),
-    fallback:
-      fallback === undefined
-        ? Result.fail(new InferenceError({ reason: new VersionNotFound({ model, version: null }) }))
-        : Result.succeed(fallback),
-    stickyHeader: stickyHeaderOf(routes),
-    shadows: shadowsOf(routes, byRef),
-    ruled:
-      routes.traffic?.rollback === undefined
-        ? undefined
-        : { traffic: routes.traffic, aliases: routes.aliases },
-    ready,
-    aliased,
-  }
+/** What has changed of a model: `before` is undefined for one that was not known. */
+interface Change {
+  readonly before: RoutedModel | undefined
+  readonly after: RoutedModel
 }
 
 /** Catches what no announcement brought, for instance through a pooler that does not pass them on. */
 const rereadInterval = "30 seconds"
+
+/** Longer loads go on, but whoever changed the routes is not kept waiting for them. */
+const handoverPatience = "30 seconds"
 
 /** Of more models at once, all are read in one query. */
 const fewModels = 20
@@ -222,8 +93,9 @@ export class RoutingTable extends Context.Service<
      */
     readonly refresh: (model: ModelName) => Effect.Effect<void, RegistryError>
     /**
-     * A change of a model, and its routes as they are after it. It has happened, even if they can't be read just now,
-     * and even if whoever asked for it is interrupted meanwhile.
+     * A change of a model, and its routes as they are after it, with what they point at loaded; for that it waits 30
+     * seconds at most. It has happened, even if they can't be read just now, and even if whoever asked for it is
+     * interrupted meanwhile.
      */
     readonly thenRefresh: <A>(
       model: ModelName,
@@ -236,6 +108,11 @@ export class RoutingTable extends Context.Service<
     readonly outOfReachSince: () => Option.Option<DateTime.Utc>
     /** Calls back at once and after every change. */
     readonly onChange: (listener: (routed: Routed) => void) => Effect.Effect<void>
+    /**
+     * Asks from now on what is in memory, after listeners have heard of a change: where aliases and the traffic policy
+     * moved to versions that are being loaded, requests go where they went until the loads have ended.
+     */
+    readonly handOverBy: (presence: Presence) => Effect.Effect<void>
   }
 >()("@modelforge/core/registry/RoutingTable") {
   static readonly make = Effect.gen(function* () {
@@ -245,6 +122,9 @@ export class RoutingTable extends Context.Service<
     const table = new Map<string, RoutedModel>()
     const anticipated = new Map<string, { readonly revision: number; readonly policy: TrafficPolicy }>()
     const listeners: Array<(routed: Routed) => void> = []
+    /** By model; what is in the table of these is their `meanwhile`. */
+    const handovers = new Map<string, Handover & { readonly ended: Promise<unknown> }>()
+    let presence: Presence = { serves: () => false, loading: () => undefined }
     // Two reads at once could leave the older answer in place.
     const oneAtATime = yield* Semaphore.make(1)
     const scope = yield* Effect.scope
@@ -258,7 +138,9 @@ export class RoutingTable extends Context.Service<
       const models = [...table.values()]
       return {
         routes: new Map(models.flatMap(({ ready }) => ready.map((route) => [route.id, route] as const))),
-        aliased: new Set(models.flatMap(({ aliased }) => [...aliased])),
+        aliased: new Set(
+          models.flatMap((model) => [...(handovers.get(model.model)?.after ?? model).aliased]),
+        ),
       }
     }
 
@@ -267,19 +149,46 @@ export class RoutingTable extends Context.Service<
       for (const listener of listeners) listener(now)
     }
 
-    /** False when they are known: then their routes stay the objects that others hold. */
-    const put = (routes: Routes): boolean => {
-      const known = table.get(routes.model)
-      if (known !== undefined && Equal.equals(known.routes, routes)) return false
-      const ahead = anticipated.get(routes.model)
+    const begin = (found: Handover) => {
+      const { after, loads, meanwhile } = found
+      const { model } = after
+      const ended = Promise.allSettled(loads).then(() => {
+        if (handovers.get(model)?.after !== after) return
+        handovers.delete(model)
+        table.set(model, after)
+        announce()
+      })
+      handovers.set(model, { ...found, ended })
+      table.set(model, meanwhile)
+    }
+
+    /** Undefined when they are known: then their routes stay the objects that others hold. */
+    const put = (routes: Routes): Change | undefined => {
+      const { model } = routes
+      const before = table.get(model)
+      const known = handovers.get(model)?.after ?? before
+      if (known !== undefined && Equal.equals(known.routes, routes)) return undefined
+      const ahead = anticipated.get(model)
       const isAhead = ahead !== undefined && ahead.revision === routes.traffic?.revision
-      if (!isAhead) anticipated.delete(routes.model)
-      table.set(routes.model, index(routes, isAhead ? ahead.policy : routes.traffic))
-      return true
+      if (!isAhead) anticipated.delete(model)
+      const after = routedModel(routes, isAhead ? ahead.policy : routes.traffic)
+      handovers.delete(model)
+      table.set(model, after)
+      return { before, after }
+    }
+
+    /** Listeners begin to load what is new to them; then it is known what has to be waited for. */
+    const announceAll = (changes: ReadonlyArray<Change>) => {
+      announce()
+      for (const { before, after } of changes) {
+        const found = before && handover(before, after, presence)
+        if (found !== undefined) begin(found)
+      }
     }
 
     const drop = (model: string): boolean => {
       anticipated.delete(model)
+      handovers.delete(model)
       return table.delete(model)
     }
 
@@ -302,7 +211,9 @@ export class RoutingTable extends Context.Service<
     const read = (model: ModelName) =>
       guarded(
         Effect.map(store.findRoutes(model), (found) => {
-          if (Option.isSome(found) ? put(found.value) : drop(model)) announce()
+          const change = Option.isSome(found) ? put(found.value) : undefined
+          if (change !== undefined) announceAll([change])
+          else if (Option.isNone(found) && drop(model)) announce()
         }),
       )
 
@@ -312,8 +223,8 @@ export class RoutingTable extends Context.Service<
         const names = new Set(all.map(({ model }) => model))
         const gone = [...table.values()].filter(({ model }) => !names.has(model))
         for (const { model } of gone) drop(model)
-        const changed = all.filter(put)
-        if (gone.length + changed.length > 0) announce()
+        const changes = all.flatMap((routes) => put(routes) ?? [])
+        if (gone.length + changes.length > 0) announceAll(changes)
       }),
     )
 
@@ -401,7 +312,14 @@ export class RoutingTable extends Context.Service<
       readyVersions: (model) => table.get(model)?.ready,
       refresh,
       thenRefresh: (model, change) =>
-        Effect.uninterruptible(Effect.tap(change, () => Effect.ignore(refresh(model)))),
+        Effect.uninterruptible(Effect.tap(change, () => Effect.ignore(refresh(model)))).pipe(
+          Effect.tap(() =>
+            Effect.timeoutOption(
+              Effect.promise(async () => handovers.get(model)?.ended),
+              handoverPatience,
+            ),
+          ),
+        ),
       outOfReachSince: () => {
         const { reads, signals } = trouble
         return Option.fromUndefinedOr(reads && signals ? DateTime.min(reads, signals) : (reads ?? signals))
@@ -410,6 +328,10 @@ export class RoutingTable extends Context.Service<
         Effect.sync(() => {
           listeners.push(listener)
           listener(routed())
+        }),
+      handOverBy: (known) =>
+        Effect.sync(() => {
+          presence = known
         }),
     })
   })

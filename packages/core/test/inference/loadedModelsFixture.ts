@@ -17,7 +17,8 @@ import type { ModelConfig } from "../../src/model/ModelConfig.ts"
 import { ModelName } from "../../src/model/Names.ts"
 import type { Tensor, Tensors } from "../../src/model/Tensor.ts"
 import { type Digest, VersionNumber } from "../../src/model/Version.ts"
-import { type Route, type Routed, RoutingTable } from "../../src/registry/RoutingTable.ts"
+import type { Route } from "../../src/registry/Route.ts"
+import { type Routed, RoutingTable } from "../../src/registry/RoutingTable.ts"
 import { digestOf, FakeRuntime, signature } from "../fakes.ts"
 
 export const [a, b, missing, broken] = ["a", "b", "missing", "broken"].map(digestOf) as [
@@ -85,6 +86,7 @@ export const open = Effect.fnUntraced(function* ({
     refresh: () => Effect.void,
     thenRefresh: (_model, change) => change,
     outOfReachSince: Option.none,
+    handOverBy: () => Effect.void,
     onChange: (listener) =>
       Effect.sync(() => {
         listeners.push(listener)

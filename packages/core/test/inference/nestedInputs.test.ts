@@ -4,7 +4,7 @@ import { nestedInputs } from "../../src/inference/nestedInputs.ts"
 import { ModelName } from "../../src/model/Names.ts"
 import type { Tensor } from "../../src/model/Tensor.ts"
 import { VersionNumber } from "../../src/model/Version.ts"
-import type { Route } from "../../src/registry/RoutingTable.ts"
+import type { Route } from "../../src/registry/Route.ts"
 import { digestOf } from "../fakes.ts"
 
 const route: Route = {

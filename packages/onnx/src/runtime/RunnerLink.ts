@@ -99,6 +99,11 @@ export class RunnerLink {
     return this.#gone === undefined && this.#sentence === undefined && !this.#retiring
   }
 
+  /** It was told to leave. */
+  get retired(): boolean {
+    return this.#retiring
+  }
+
   /** Requests that wait for an answer. */
   get pending(): number {
     return this.#pending.size + this.#leaving.size

@@ -1,6 +1,6 @@
 /** Keeps one runner process alive: starts it when it is first needed, and again whenever it is lost. */
 import { RunnerLost, type RuntimeError, RuntimeError as RuntimeFailure } from "@modelforge/core"
-import { Clock, Effect, Latch, Schedule, type Scope } from "effect"
+import { Clock, Effect, Exit, Latch, Schedule, type Scope } from "effect"
 import { acquire, type RunnerProcess, type RunnerProcessOptions } from "./RunnerProcess.ts"
 import * as RunnerWatch from "./RunnerWatch.ts"
 
@@ -44,6 +44,7 @@ export const make = Effect.fnUntraced(function* (
       Effect.promise(() => runner.gone),
       RunnerWatch.watch(runner, options),
     )
+    return runner.link.retired
   }).pipe(
     Effect.ensuring(
       Effect.sync(() => {
@@ -58,12 +59,14 @@ export const make = Effect.fnUntraced(function* (
     ),
   )
 
-  /** Succeeds when a runner that lived long is gone, fails when a start or a young runner did. */
+  /** Succeeds when a runner that lived long is gone, or one that was to go; fails when a start or a young runner did. */
   const life = Effect.gen(function* () {
     yield* wanted.await
     const startedAt = yield* Clock.currentTimeMillis
-    yield* Effect.exit(serve)
-    if ((yield* Clock.currentTimeMillis) - startedAt < healthyMs) return yield* Effect.fail("short-lived")
+    const exit = yield* Effect.exit(serve)
+    const retired = Exit.isSuccess(exit) && exit.value
+    if (!retired && (yield* Clock.currentTimeMillis) - startedAt < healthyMs)
+      return yield* Effect.fail("short-lived")
   })
 
   yield* Effect.addFinalizer(() =>

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { ModelRuntime } from "@modelforge/core"
 import { OnnxRuntime } from "@modelforge/onnx"
-import { Effect } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import * as onnx from "../onnxFile.ts"
 import { runnersOf } from "../processes.ts"
 import { floats, loadBytes, modelFile, run, runtimeError, suite } from "./runtimeSuite.ts"
@@ -19,6 +19,19 @@ const theRunner = (): number => {
 }
 
 const ones = { x: floats(1, 1) }
+
+/** A model with weights of so many MiB. */
+const weights = (mebibytes: number) => {
+  const shape = [1024, mebibytes * 256]
+  return onnx.model({
+    nodes: [onnx.node("MatMul", ["x", "w"], ["y"])],
+    initializers: [
+      onnx.tensor("w", onnx.elementType.FP32, shape, onnx.rawData(new Uint8Array(mebibytes * 2 ** 20))),
+    ],
+    inputs: [onnx.value("x", onnx.elementType.FP32, [1024])],
+    outputs: [onnx.value("y", onnx.elementType.FP32, [mebibytes * 256])],
+  })
+}
 
 describe("OnnxRuntime.layerProcess, supervised", () => {
   it.live("loses what runs when its process is killed, and works again", () =>
@@ -74,11 +87,35 @@ describe("OnnxRuntime.layerProcess, supervised", () => {
     Effect.gen(function* () {
       yield* loadBytes(onnx.identity(onnx.elementType.FP32))
       const environment = readFileSync(`/proc/${theRunner()}/environ`, "utf8").split("\0").filter(Boolean)
-      assert.sameMembers(environment, ["TZ=UTC", "ORT_DISABLE_TELEMETRY=1"])
+      assert.sameMembers(environment, ["TZ=UTC", "ORT_DISABLE_TELEMETRY=1", "MALLOC_MMAP_THRESHOLD_=1048576"])
     }).pipe(
       Effect.scoped,
       Effect.provide(OnnxRuntime.layerProcess({ runners: 1, environment: { TZ: "UTC" } })),
     ),
+  )
+
+  it.live("keeps its process while models come and go, and tells what each takes", () =>
+    Effect.gen(function* () {
+      const { load } = yield* ModelRuntime
+      const mebibytes = 8
+      const file = yield* modelFile(weights(mebibytes))
+      yield* Effect.scoped(load(file))
+      const first = theRunner()
+      const fitting = 8
+      const scopes: Array<Scope.Closeable> = []
+      for (let round = 0; round < 40; round++) {
+        const oldest = scopes.length < fitting ? undefined : scopes.shift()
+        if (oldest !== undefined) yield* Scope.close(oldest, Exit.void)
+        const scope = yield* Scope.fork(yield* Effect.scope)
+        scopes.push(scope)
+        const model = yield* Scope.provide(load(file), scope)
+        yield* run(() => model.run([{ x: floats(...new Array<number>(1024).fill(1)) }], ["y"]))
+        const bytes = yield* Effect.promise(model.memoryBytes)
+        assert.isAtLeast(bytes / 2 ** 20, mebibytes)
+        assert.isAtMost(bytes / 2 ** 20, 3 * mebibytes)
+      }
+      assert.strictEqual(theRunner(), first)
+    }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess({ runners: 1 }))),
   )
 
   it.live("starts no process before a model is loaded, and leaves none behind", () =>
