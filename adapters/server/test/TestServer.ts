@@ -2,7 +2,7 @@
 import { connect, type Socket } from "node:net"
 import { NodeServices } from "@effect/platform-node"
 import type { Settings } from "@modelforge/core"
-import { Guard, ServerReadiness, ServerVersion } from "@modelforge/http"
+import { Guard, type GuardOptions, ServerReadiness, ServerVersion } from "@modelforge/http"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { mountOf } from "../../../packages/http/test/Mount.ts"
 import { makeForge } from "../../../packages/http/test/TestForge.ts"
@@ -14,12 +14,13 @@ export const anyPort: Listen = { host: "127.0.0.1", port: 0 }
 export const startServer = Effect.fnUntraced(function* (
   options: Partial<ForgeServerOptions> = {},
   settings: Partial<Settings> = {},
+  guard: GuardOptions = { open: true },
 ) {
   const forge = yield* makeForge(settings)
   const scope = yield* Scope.fork(yield* Effect.scope)
   const engine = yield* Effect.orDie(Layer.build(forge.layer))
   const context = yield* ForgeServer.layer({ listen: [anyPort], ...options }).pipe(
-    Layer.provide(Guard.layer({ open: true })),
+    Layer.provide(Guard.layer(guard)),
     Layer.provide(Layer.succeedContext(engine)),
     Layer.provide([NodeServices.layer, Layer.succeed(ServerVersion, "1.2.3")]),
     Layer.build,
@@ -33,6 +34,8 @@ export const startServer = Effect.fnUntraced(function* (
     ports,
     port: ports[0] ?? 0,
     readiness,
+    /** What the server is mounted on. */
+    engine,
     /** Drains. */
     stop: Scope.close(scope, Exit.void),
   }

@@ -36,9 +36,9 @@ import {
   UploadSessions,
 } from "@modelforge/core"
 import { Effect, FileSystem, Layer, Logger, Stream } from "effect"
-import { dashboardPublicKey } from "./guard/dashboard.ts"
 import { DataPlane } from "../src/dataplane/DataPlane.ts"
 import { ServerReadiness } from "../src/ServerReadiness.ts"
+import { dashboardPublicKey } from "./guard/dashboard.ts"
 
 /** What nobody but the operator may see. */
 export const secret = "postgres://user:hunter2@/var/lib/secret"
@@ -159,9 +159,7 @@ export class TestForge {
   constructor(directory: string, settings: Partial<Settings>) {
     this.directory = directory
     const layerStores = Layer.merge(
-      this.#layerMoodyStore.pipe(
-        Layer.provideMerge([layerRegistryStoreMemory, layerAccessStoreMemory]),
-      ),
+      this.#layerMoodyStore.pipe(Layer.provideMerge([layerRegistryStoreMemory, layerAccessStoreMemory])),
       this.#layerCountedArtifacts.pipe(Layer.provide(layerArtifactStoreLocal(directory))),
     )
     this.layer = Layer.fresh(

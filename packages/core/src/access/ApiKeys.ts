@@ -1,7 +1,7 @@
 /** Keys that programs authenticate with, as people manage them. */
 import { Context, DateTime, Effect, Layer, Option, Redacted } from "effect"
 import { Actor } from "../events/Actor.ts"
-import { ApiKey, type KeyDraft, KeyId } from "../model/ApiKey.ts"
+import { ApiKey, type KeyDraft, KeyId, maxOverlapSeconds } from "../model/ApiKey.ts"
 import { Scope } from "../model/Permission.ts"
 import type { Window } from "../registry/RegistryStore.ts"
 import { AccessError, KeyNotFound, OperatorKeyUnusable } from "./AccessError.ts"

@@ -16,19 +16,18 @@ interface ProblemTag {
   readonly StoreUnavailable: "UnavailableProblem"
 }
 
-type ProblemOf<Tag extends AccessReason["_tag"]> = Extract<AccessProblem, { readonly _tag: ProblemTag[Tag] }>
+type Answerable = Extract<AccessReason["_tag"], keyof ProblemTag>
 
-type Answered<E, Tag extends AccessReason["_tag"]> = Effect.Effect<
-  never,
-  Exclude<E, AccessError> | ProblemOf<Tag>
->
+type ProblemOf<Tag extends Answerable> = Extract<AccessProblem, { readonly _tag: ProblemTag[Tag] }>
+
+type Answered<E, Tag extends Answerable> = Effect.Effect<never, Exclude<E, AccessError> | ProblemOf<Tag>>
 
 /**
  * Answers the reasons that the endpoint declares, and `StoreUnavailable`, which every endpoint may meet. Any other
  * reason is a bug.
  */
 export const answeringAccess =
-  <const Tags extends ReadonlyArray<AccessReason["_tag"]>>(...tags: Tags) =>
+  <const Tags extends ReadonlyArray<Answerable>>(...tags: Tags) =>
   <A, E, R>(effect: Effect.Effect<A, E | AccessError, R>) =>
     Effect.catch(effect, (error): Answered<E, Tags[number] | "StoreUnavailable"> => {
       if (!(error instanceof AccessError)) return Effect.fail(error as Exclude<E, AccessError>)

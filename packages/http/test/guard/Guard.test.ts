@@ -71,25 +71,27 @@ describe("a closed server", () => {
     }),
   )
 
-  it.effect("asks at paths and methods that nobody knows too, and lets those who are known go on to a 404", () =>
-    withGuard((guard) => {
-      for (const line of [
-        "GET /",
-        "GET /nowhere",
-        "GET *",
-        "OPTIONS *",
-        "TRACE /healthz",
-        "PUT /healthz",
-        "BREW /v1/models",
-        "GET /v1/models/%zz",
-        "GET /v1/models/digits/predict",
-        "DELETE /v2/models/digits/infer",
-        "GET foo",
-      ]) {
-        assert.strictEqual(refused(guard, line).status, 401, line)
-        assert.strictEqual(identityOf(guard, line, bearer("predict"))._tag, "Key", line)
-      }
-    }),
+  it.effect(
+    "asks at paths and methods that nobody knows too, and lets those who are known go on to a 404",
+    () =>
+      withGuard((guard) => {
+        for (const line of [
+          "GET /",
+          "GET /nowhere",
+          "GET *",
+          "OPTIONS *",
+          "TRACE /healthz",
+          "PUT /healthz",
+          "BREW /v1/models",
+          "GET /v1/models/%zz",
+          "GET /v1/models/digits/predict",
+          "DELETE /v2/models/digits/infer",
+          "GET foo",
+        ]) {
+          assert.strictEqual(refused(guard, line).status, 401, line)
+          assert.strictEqual(identityOf(guard, line, bearer("predict"))._tag, "Key", line)
+        }
+      }),
   )
 
   it.effect("does not look at credentials where it asks for none", () =>
@@ -113,7 +115,11 @@ describe("a closed server", () => {
   it.effect("says which scope, role or model is missing", () =>
     withGuard((guard) => {
       const scope = refused(guard, "POST /v1/models", bearer("read"))
-      assert.deepInclude(scope.json, { status: 403, type: "urn:modelforge:problem:forbidden", scopes: ["write"] })
+      assert.deepInclude(scope.json, {
+        status: 403,
+        type: "urn:modelforge:problem:forbidden",
+        scopes: ["write"],
+      })
       assert.match(String(scope.json["detail"]), /a key with the scope "write"/)
       const role = refused(guard, "POST /v1/models", bearer("viewer"))
       assert.deepInclude(role.json, { status: 403, role: "operator" })

@@ -1,5 +1,5 @@
-import { ForgeApi, Permitted } from "@modelforge/api"
 import { assert, describe, it } from "@effect/vitest"
+import { ForgeApi, Permitted } from "@modelforge/api"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { makeRouteTable } from "../../src/guard/RouteTable.ts"
 

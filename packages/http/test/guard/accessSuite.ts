@@ -111,7 +111,7 @@ export const accessSuite = (host: string, open: Effect.Effect<AccessMount, never
       () => "admitted",
     )
     const limited = (model: string) => (row: Row, path: string) =>
-      (row.role === "admin" ? 403 : !path.includes("/digits") || model === "digits" ? "admitted" : 403)
+      row.role === "admin" ? 403 : !path.includes("/digits") || model === "digits" ? "admitted" : 403
     each("a key for the model that is asked", ({ key }) => key(scopes, ["digits"]), limited("digits"))
     each("a key for another model", ({ key }) => key(scopes, ["wine", "iris"]), limited("wine"))
     for (const role of roles)

@@ -29,7 +29,7 @@ export const userHeaders = (role: Role, disabled = false) =>
   Users.use(
     Effect.fnUntraced(function* (users) {
       made += 1
-      const draft = { name: role, role, password: Redacted.make("correct horse battery staple") }
+      const draft = { name: role, role, password: Redacted.make("seven lakes under an early moon") }
       const user = yield* users.create({ ...draft, email: Email.make(`${role}${made}@example.com`) })
       if (!disabled) return bearer(tokenFor(user))
       // Somebody has to be left.

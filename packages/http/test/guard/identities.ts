@@ -17,7 +17,10 @@ import { DateTime, Result } from "effect"
 
 const at = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
 
-export const keyWith = (scopes: ReadonlyArray<Scope>, models: ReadonlyArray<string> | null = null): Identity => ({
+export const keyWith = (
+  scopes: ReadonlyArray<Scope>,
+  models: ReadonlyArray<string> | null = null,
+): Identity => ({
   _tag: "Key",
   key: new ApiKey({
     id: KeyId.make("abcdefghijkl"),
