@@ -19,6 +19,7 @@ import {
   ForbiddenProblem,
   InternalProblem,
   InvalidRequestProblem,
+  RateLimitedProblem,
   UnauthorizedProblem,
 } from "./Problems.ts"
 import { SystemApi } from "./SystemApi.ts"
@@ -28,11 +29,18 @@ import { UploadsApi } from "./UploadsApi.ts"
 import { UsersApi } from "./UsersApi.ts"
 import { VersionsApi } from "./VersionsApi.ts"
 
-/** Renders requests that do not decode, and failures nobody expected, as problems. Declares what the guard answers. */
+/** Renders requests that do not decode, and failures nobody expected, as problems. Declares what the guard and limits answer. */
 export class RequestProblems extends HttpApiMiddleware.Service<RequestProblems>()(
   "@modelforge/api/RequestProblems",
   {
-    error: [BadRequestProblem, UnauthorizedProblem, ForbiddenProblem, InvalidRequestProblem, InternalProblem],
+    error: [
+      BadRequestProblem,
+      UnauthorizedProblem,
+      ForbiddenProblem,
+      InvalidRequestProblem,
+      RateLimitedProblem,
+      InternalProblem,
+    ],
   },
 ) {}
 

@@ -303,3 +303,33 @@ export class DeadlineExceededProblem extends HttpApiError.Problem<DeadlineExceed
   "DeadlineExceededProblem",
   { type: urn("deadline-exceeded"), status: 504, title: "There was no answer in time" },
 ) {}
+
+/** The caller has made as many requests as its limits allow; `Retry-After` says when the next may be made. */
+export class RateLimitedProblem extends HttpApiError.Problem<RateLimitedProblem>()("RateLimitedProblem", {
+  type: urn("rate-limited"),
+  status: 429,
+  title: "Too many requests",
+}) {}
+
+/** The body came too slowly, or not at all. */
+export class RequestTimeoutProblem extends HttpApiError.Problem<RequestTimeoutProblem>()(
+  "RequestTimeoutProblem",
+  { type: urn("request-timeout"), status: 408, title: "The request took too long to arrive" },
+) {}
+
+export class UriTooLongProblem extends HttpApiError.Problem<UriTooLongProblem>()("UriTooLongProblem", {
+  type: urn("uri-too-long"),
+  status: 414,
+  title: "The path and query are too long",
+}) {}
+
+export class MisdirectedProblem extends HttpApiError.Problem<MisdirectedProblem>()("MisdirectedProblem", {
+  type: urn("misdirected"),
+  status: 421,
+  title: "The request is for another server",
+}) {}
+
+export class HeadersTooLargeProblem extends HttpApiError.Problem<HeadersTooLargeProblem>()(
+  "HeadersTooLargeProblem",
+  { type: urn("headers-too-large"), status: 431, title: "The request's headers are too large" },
+) {}

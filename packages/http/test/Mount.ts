@@ -1,6 +1,6 @@
 /** ModelForge mounted somewhere, as its clients reach it. */
 import { NodeHttpServer } from "@effect/platform-node"
-import type { Authentication, Settings } from "@modelforge/core"
+import type { Authentication, RateLimits, Settings } from "@modelforge/core"
 import { Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { Guard } from "../src/guard/Guard.ts"
@@ -47,7 +47,7 @@ export const mountOf = (forge: TestForge, fetch: Mount["fetch"]): Mount => ({
 /** The routes as a Web handler: what hosts get that know no Node. */
 export const mountWeb = Effect.fnUntraced(function* (
   settings: Partial<Settings> = {},
-  guard: Layer.Layer<Guard, never, Authentication> = Guard.layerOwner,
+  guard: Layer.Layer<Guard, never, Authentication | RateLimits> = Guard.layerOwner,
 ) {
   const forge = yield* makeForge(settings)
   const context = yield* Effect.orDie(Layer.build(forge.layer))

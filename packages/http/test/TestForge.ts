@@ -25,6 +25,7 @@ import {
   type ModelSummary,
   PasswordCost,
   type Placement,
+  RateLimits,
   Registry,
   RegistryError,
   RegistryStore,
@@ -168,6 +169,7 @@ export class TestForge {
         Layer.merge(UploadSessions.layer),
         Layer.provideMerge(Registry.layer),
         Layer.merge(LoginLockout.layer),
+        Layer.merge(RateLimits.layer),
         Layer.merge(layerAccess({ dashboardPublicKey })),
         Layer.provide([
           layerStores,
