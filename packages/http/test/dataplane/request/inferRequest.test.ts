@@ -20,6 +20,21 @@ const without = (member: string) => {
 }
 
 describe("readInfer", () => {
+  it("refuses outputs that are asked for twice, as it does inputs, and more tensors than any model has", () => {
+    const twice = refused({ inputs: [], outputs: [{ name: "y" }, { name: "z" }, { name: "y" }] })
+    assert.strictEqual(twice.path, "outputs.y")
+    assert.include(twice.message, 'output "y" already requested')
+    assert.include(refused({ inputs: [input(), input()] }).message, 'input "x" already exists in request')
+    const many = Array.from({ length: 1025 }, (_, index) => input({ name: `n${index}` }))
+    for (const [member, body] of [
+      ["inputs", { inputs: many }],
+      ["outputs", { inputs: [], outputs: many.map(({ name }) => ({ name })) }],
+    ] as const) {
+      assert.strictEqual(refused(body).path, member)
+      assert.include(refused(body).message, "has 1025 of them, more than the 1024")
+    }
+  })
+
   it("reads tensors, flat or nested", () => {
     for (const data of [
       [1, 2, 3, 4],
