@@ -1,7 +1,7 @@
 /** ModelForge as `modelforge serve` puts it together, with the execution to choose. */
 import { NodeServices } from "@effect/platform-node"
-import { DataPlane, ServerReadiness, ServerVersion } from "@modelforge/http"
-import { layerBodyThreads, openModeRefusal } from "@modelforge/http/node"
+import { DataPlane, Guard, ServerReadiness, ServerVersion } from "@modelforge/http"
+import { layerBodyThreads } from "@modelforge/http/node"
 import { ForgeServer } from "@modelforge/server"
 import { Effect, Fiber, Layer, Logger, Schema } from "effect"
 import { layerEngine } from "modelforge"
@@ -10,8 +10,8 @@ import { ForgeOptions } from "./ForgeOptions.ts"
 
 const options = Schema.decodeUnknownSync(Schema.fromJsonString(ForgeOptions))(process.argv[2])
 
-const layer = ForgeServer.layer({ listen: [{ host: "127.0.0.1", port: 0 }], guard: openModeRefusal }).pipe(
-  Layer.provide(DataPlane.layer),
+const layer = ForgeServer.layer({ listen: [{ host: "127.0.0.1", port: 0 }] }).pipe(
+  Layer.provide([DataPlane.layer, Guard.layer({ open: true })]),
   Layer.provide(layerBodyThreads()),
   Layer.provide(layerEngine(options)),
   Layer.provide(ServerReadiness.layer),

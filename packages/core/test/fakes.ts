@@ -3,6 +3,8 @@ import { createHash } from "node:crypto"
 import { NodeServices } from "@effect/platform-node"
 import { Context, Effect, FileSystem, Layer, Path, Stream } from "effect"
 import { layerArtifactStoreLocal } from "../src/artifacts/LocalArtifactStore.ts"
+import { AuditLog } from "../src/audit/AuditLog.ts"
+import { AuditStore } from "../src/audit/AuditStore.ts"
 import type { EventStore } from "../src/events/EventStore.ts"
 import { RegistryChanges } from "../src/events/RegistryChanges.ts"
 import { ForgeConfig } from "../src/ForgeConfig.ts"
@@ -178,11 +180,11 @@ export class World {
   readonly staging: string
   readonly store: RegistryStore["Service"]
   /** The stores without outages. */
-  readonly stored: Context.Context<RegistryStore | EventStore | RegistryChanges>
+  readonly stored: Context.Context<RegistryStore | EventStore | RegistryChanges | AuditStore>
   readonly layer
   constructor(
     directory: string,
-    stored: Context.Context<RegistryStore | EventStore | RegistryChanges>,
+    stored: Context.Context<RegistryStore | EventStore | RegistryChanges | AuditStore>,
     settings: Partial<ForgeConfig["Service"]>,
   ) {
     this.directory = directory
@@ -192,6 +194,7 @@ export class World {
     const stores = Layer.mergeAll(
       Layer.succeed(RegistryStore, withOutages(this.outage, this.store)),
       Layer.succeed(RegistryChanges, Context.get(stored, RegistryChanges)),
+      AuditLog.layer.pipe(Layer.provide(Layer.succeed(AuditStore, Context.get(stored, AuditStore)))),
       layerArtifactStoreLocal(directory),
       layerUploadStoreLocal(`${directory}/uploads`),
     )

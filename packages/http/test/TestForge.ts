@@ -170,7 +170,7 @@ export class TestForge {
         Layer.provideMerge(Registry.layer),
         Layer.merge(LoginLockout.layer),
         Layer.merge(RateLimits.layer),
-        Layer.merge(layerAccess({ dashboardPublicKey })),
+        Layer.provideMerge(layerAccess({ dashboardPublicKey })),
         Layer.provide([
           layerStores,
           layerUploadStoreLocal(`${directory}/uploads`),

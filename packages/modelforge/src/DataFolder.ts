@@ -2,7 +2,8 @@
  * The data folder's own door: a Unix socket with the whole HTTP API, for commands on this machine. Its path is
  * recorded in the folder; the socket itself lies elsewhere, because a socket's path must be short.
  */
-import { Effect, FileSystem, Path, Schema } from "effect"
+import { connect } from "node:net"
+import { Effect, FileSystem, Option, Path, Schema } from "effect"
 
 /** What `server.json` in the data folder holds. */
 const ServerRecord = Schema.fromJsonString(Schema.Struct({ pid: Schema.Int, socketPath: Schema.String }))
@@ -19,6 +20,32 @@ const removeStale = Effect.fnUntraced(function* (record: string) {
   // Only a folder of the kind made below: the record is a file that anyone with the folder could have written.
   if (path.basename(path.dirname(socketPath)).startsWith(socketPrefix))
     yield* fs.remove(path.dirname(socketPath), { recursive: true, force: true })
+})
+
+/** Whether somebody listens there. */
+const answers = (socketPath: string) =>
+  Effect.callback<boolean>((resume) => {
+    const socket = connect(socketPath)
+    const done = (heard: boolean) => {
+      socket.destroy()
+      resume(Effect.succeed(heard))
+    }
+    socket.once("connect", () => done(true))
+    socket.once("error", () => done(false))
+    return Effect.sync(() => socket.destroy())
+  })
+
+/** The Unix socket of the server that has the folder; none when there is no server. */
+export const findDoor = Effect.fn("findDoor")(function* (dataDirectory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const record = yield* fs
+    .readFileString(path.join(dataDirectory, recordName))
+    .pipe(Effect.flatMap(Schema.decodeUnknownEffect(ServerRecord)), Effect.option)
+  // A server that was killed leaves its record.
+  return Option.isSome(record) && (yield* answers(record.value.socketPath))
+    ? Option.some(record.value.socketPath)
+    : Option.none()
 })
 
 const socketPrefix = "modelforge-api-"

@@ -1,14 +1,23 @@
 /** The layers of ModelForge put together: stores, artifacts, runtime, registry, inference. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import {
+  type AccessError,
+  type AccessTable,
   type Aliases,
+  type ApiKeys,
   type ArtifactError,
+  type AuditLog,
+  type Authentication,
   Collector,
   ForgeConfig,
   Inference,
+  type InvalidPublicKey,
   type LoadedModels,
+  LoginLockout,
+  layerAccess,
   layerEventRetention,
   layerUploadStoreLocal,
+  RateLimits,
   Registry,
   type RegistryError,
   type RoutingTable,
@@ -18,6 +27,7 @@ import {
   type UploadError,
   UploadSessions,
   type Uploads,
+  type Users,
 } from "@modelforge/core"
 import { OnnxRuntime, OnnxScanner } from "@modelforge/onnx"
 import {
@@ -27,6 +37,12 @@ import {
   layer as layerPostgres,
   type PostgresError,
 } from "@modelforge/postgres"
+import {
+  layerLockoutStoreRedis,
+  layerRateLimitStoreRedis,
+  layerRedisConnection,
+  type RedisUrlInvalid,
+} from "@modelforge/redis"
 import { Context, Effect, Layer, type Redacted } from "effect"
 import { type ArtifactsOptions, layerArtifacts } from "./artifacts.ts"
 import { machineMemoryBytes } from "./machineMemoryBytes.ts"
@@ -43,7 +59,11 @@ export interface EngineOptions extends ArtifactsOptions {
   readonly execution?: "process" | "inline" | undefined
   /** Resident memory of one runner process, in bytes; one that holds more is ended. Default: most of the machine's. */
   readonly runnerMemoryBytes?: number | undefined
+  /** A Redis in which servers count requests and failed logins together. Default: each counts by itself. */
+  readonly redisUrl?: Redacted.Redacted | undefined
   readonly settings?: Partial<Settings> | undefined
+  /** Of the dashboard whose tokens are taken: Ed25519, as PEM or as `x` of a JWK. Default: no token is. */
+  readonly dashboardPublicKey?: string | undefined
 }
 
 /** What the host should know of the database beyond its answers. */
@@ -76,6 +96,15 @@ const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
       )
     : Layer.merge(DatabaseWatch.layerRemote, layerPostgres({ url: databaseUrl }))
 
+/** Together with other servers on one Redis, or by itself. */
+const layerLimits = ({ redisUrl }: EngineOptions) =>
+  redisUrl === undefined
+    ? Layer.merge(RateLimits.layer, LoginLockout.layer)
+    : Layer.merge(RateLimits.layerShared, LoginLockout.layerShared).pipe(
+        Layer.provide([layerRateLimitStoreRedis, layerLockoutStoreRedis]),
+        Layer.provide(layerRedisConnection({ url: redisUrl })),
+      )
+
 /** What the engine provides. What it is made of, the database's client among it, is not for its users. */
 export type Engine =
   | Inference
@@ -87,11 +116,26 @@ export type Engine =
   | Uploads
   | UploadSessions
   | RoutingTable
+  | ApiKeys
+  | Users
+  | Authentication
+  | AccessTable
+  | AuditLog
+  | LoginLockout
+  | RateLimits
   | ForgeConfig
   | DatabaseWatch
 
 /** Why the engine can't start. */
-export type EngineError = ArtifactError | UploadError | RegistryError | EmbeddedPostgresError | PostgresError
+export type EngineError =
+  | ArtifactError
+  | UploadError
+  | RegistryError
+  | AccessError
+  | InvalidPublicKey
+  | RedisUrlInvalid
+  | EmbeddedPostgresError
+  | PostgresError
 
 /** Everything that serves predictions and manages models, ready to be used or mounted. */
 export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineError> =>
@@ -100,10 +144,12 @@ export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineE
     Layer.merge(UploadSessions.layer),
     Layer.provideMerge(Registry.layer),
     Layer.merge(Collector.layer),
+    Layer.merge(layerLimits(options)),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(layerRuntime(options)),
     Layer.provide(layerArtifacts(options)),
     Layer.provide(layerUploadStoreLocal(`${options.dataDirectory}/uploads`)),
+    Layer.provideMerge(layerAccess({ dashboardPublicKey: options.dashboardPublicKey })),
     Layer.provideMerge(layerStores(options)),
     Layer.provideMerge(
       ForgeConfig.layer({ modelMemoryBytes: Math.floor(machineMemoryBytes() / 2), ...options.settings }),

@@ -1,18 +1,10 @@
 /** Settings of `modelforge serve`: flags first, then environment, then defaults. */
 import { isLoopbackHost } from "@modelforge/http/node"
-import { Config, Effect, Option, type Redacted, Schema } from "effect"
+import { Config, Effect, Option, type Redacted } from "effect"
 import { Flag } from "effect/cli"
 import { artifactsUrlTrouble, parseArtifactsUrl } from "./artifacts.ts"
-
-/** A setting that can't be used, and what to do about it. */
-class InvalidSetting extends Schema.TaggedError<InvalidSetting>()("InvalidSetting", {
-  setting: Schema.String,
-  detail: Schema.String,
-}) {
-  override get message() {
-    return `${this.setting}: ${this.detail}`
-  }
-}
+import { InvalidSetting } from "./InvalidSetting.ts"
+import { type NetworkFlags, type NetworkSettings, networkFlags, resolveNetwork } from "./networkSettings.ts"
 
 const text = (flag: string, variable: string, description: string) =>
   Flag.String(flag).pipe(
@@ -40,11 +32,6 @@ export const serveFlags = {
     Flag.withDescription(
       "PostgreSQL to use. Default: an embedded one in the data folder (environment: DATABASE_URL)",
     ),
-    Flag.optional,
-  ),
-  redisUrl: Flag.Redacted("redis-url").pipe(
-    Flag.withFallbackConfig(Config.Redacted("REDIS_URL")),
-    Flag.withDescription("Redis for caches and queues; nothing uses one yet (environment: REDIS_URL)"),
     Flag.optional,
   ),
   artifacts: text(
@@ -108,18 +95,18 @@ export const serveFlags = {
     ),
     Flag.optional,
   ),
+  ...networkFlags,
   examples: Flag.Boolean("examples").pipe(
     Flag.withDescription("Register the three example models"),
     Flag.withDefault(false),
   ),
 }
 
-export interface ServeFlags {
+export interface ServeFlags extends NetworkFlags {
   readonly host: string
   readonly port: number
   readonly dataDir: string
   readonly databaseUrl: Option.Option<Redacted.Redacted>
-  readonly redisUrl: Option.Option<Redacted.Redacted>
   readonly artifacts: Option.Option<string>
   readonly artifactCacheBytes: number
   readonly maxUploadBytes: number
@@ -147,7 +134,20 @@ export interface ServeSettings {
   readonly runnerMemoryBytes: number | undefined
   readonly graceSeconds: number
   readonly examples: boolean
+  readonly network: NetworkSettings
+  /** Whether programs of this machine need no key until the first is made. */
+  readonly mayBeOpen: boolean
+  /** A key of the operator's own, with all scopes. */
+  readonly adminKey: Redacted.Redacted | undefined
+  /** By which tokens of the dashboard are known. */
+  readonly dashboardPublicKey: string | undefined
 }
+
+/** Secrets are no flags: everybody on the machine would see them. */
+const secrets = Config.all({
+  adminKey: Config.option(Config.Redacted("MODELFORGE_ADMIN_KEY")),
+  dashboardPublicKey: Config.option(Config.NonEmptyString("MODELFORGE_DASHBOARD_PUBLIC_KEY")),
+})
 
 const environment = Config.String("ENVIRONMENT").pipe(Config.withDefault("development"))
 
@@ -172,21 +172,9 @@ const atLeastMebibyte = (flag: string, value: Option.Option<number>) =>
 /** Holds the settings against each other, and against what this version can do. */
 export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
   const mode = yield* environment
-  // Keys come with access control; until then nobody outside this machine may be let in.
-  if (!isLoopbackHost(flags.host))
-    return yield* refuse(
-      "--host",
-      `${flags.host} can be reached from other machines, and this version knows no keys yet: use 127.0.0.1 and put a proxy that authenticates in front`,
-    )
-  if (mode === "production")
-    return yield* refuse(
-      "ENVIRONMENT",
-      "in production every request needs a key, and this version knows none yet: use development, on this machine only",
-    )
-  if (mode !== "development")
+  const { adminKey, dashboardPublicKey } = yield* secrets
+  if (mode !== "development" && mode !== "production")
     return yield* refuse("ENVIRONMENT", `"${mode}" is unknown: it is development or production`)
-  if (Option.isSome(flags.redisUrl))
-    yield* Effect.logWarning("A Redis URL is set, but nothing in this version uses Redis")
   const settings: ServeSettings = {
     host: flags.host,
     port: yield* inRange("--port", flags.port, 0, 65_535),
@@ -217,6 +205,10 @@ export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
       3600,
     ),
     examples: flags.examples,
+    network: yield* resolveNetwork(flags),
+    mayBeOpen: isLoopbackHost(flags.host) && mode === "development",
+    adminKey: Option.getOrUndefined(adminKey),
+    dashboardPublicKey: Option.getOrUndefined(dashboardPublicKey),
   }
   return settings
 })

@@ -5,6 +5,9 @@ import { constants } from "node:os"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit, Logger, Predicate, Runtime } from "effect"
 import { CliOutput, Command } from "effect/cli"
+import { auditCommand } from "./access/auditCommand.ts"
+import { keysCommand } from "./access/keysCommand.ts"
+import { usersCommand } from "./access/usersCommand.ts"
 import { resolveSettings, serveFlags } from "./ServeSettings.ts"
 import { serve } from "./serve.ts"
 
@@ -21,7 +24,7 @@ const serveCommand = Command.make("serve", serveFlags, (flags) =>
 
 const modelforge = Command.make("modelforge").pipe(
   Command.withDescription("The model server that lives inside a TypeScript application"),
-  Command.withSubcommands([serveCommand]),
+  Command.withSubcommands([serveCommand, keysCommand, usersCommand, auditCommand]),
 )
 
 /** The CLI speaks of flags only, also where the value came from a variable. */

@@ -1,9 +1,9 @@
 /** `modelforge serve`: the engine behind a standalone server, from settings to the last signal. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { LoadedModels } from "@modelforge/core"
+import { ApiKeys, Authentication, LoadedModels } from "@modelforge/core"
 import { wineInputs } from "@modelforge/example-models"
-import { DataPlane, ServerReadiness, ServerVersion } from "@modelforge/http"
-import { layerBodyThreads, openModeRefusal } from "@modelforge/http/node"
+import { DataPlane, Guard, layerProtection, ServerReadiness, ServerVersion } from "@modelforge/http"
+import { layerBodyThreads } from "@modelforge/http/node"
 import { ForgeServer, type Listen } from "@modelforge/server"
 import { Console, Duration, Effect, Fiber, Layer, Ref, Schema } from "effect"
 import { openDoor } from "./DataFolder.ts"
@@ -19,6 +19,32 @@ class ServerLost extends Schema.TaggedError<ServerLost>()("ServerLost", { detail
   }
 }
 
+/** Others could reach the server, and it knows nobody yet. */
+class FirstKeyMissing extends Schema.TaggedError<FirstKeyMissing>()("FirstKeyMissing", {
+  command: Schema.String,
+}) {
+  override get message() {
+    return (
+      "There is no key yet, and without one a server listens on this machine only (--host 127.0.0.1) and not in production. " +
+      `Make one with "${this.command}", or set MODELFORGE_ADMIN_KEY to 32 random characters or more`
+    )
+  }
+}
+
+/** For the data that the server was started with. */
+const firstKeyCommand = ({ databaseUrl, dataDirectory }: ServeSettings) =>
+  `modelforge keys create --name admin --scope admin${
+    databaseUrl !== undefined || dataDirectory === ".modelforge" ? "" : ` --data-dir ${dataDirectory}`
+  }`
+
+/** A server that others reach, or in production, asks everybody for a key: there has to be one. */
+const requireKey = Effect.fnUntraced(function* (settings: ServeSettings) {
+  const { adminKey } = settings
+  if (adminKey !== undefined) yield* ApiKeys.use((keys) => keys.ensureAdmin(adminKey))
+  const { closed } = yield* Authentication
+  if (!settings.mayBeOpen && !closed()) yield* new FirstKeyMissing({ command: firstKeyCommand(settings) })
+})
+
 /** A prediction to paste into a terminal. */
 const curlLine = (url: string) =>
   `curl -s ${url}/v1/models/wine/predict -H 'content-type: application/json' -d '${JSON.stringify({ inputs: wineInputs })}'`
@@ -33,6 +59,7 @@ const drainSeconds: Readonly<Record<StopSignal, number>> = { SIGINT: 1, SIGTERM:
 const run = Effect.fnUntraced(function* (settings: ServeSettings, stoppedBy: Ref.Ref<StopSignal>) {
   const embedded = settings.databaseUrl === undefined
   const models = yield* LoadedModels
+  yield* requireKey(settings)
   if (settings.examples) yield* registerExamples
   const tcp: Listen = { host: settings.host, port: settings.port }
   const listen: ReadonlyArray<Listen> = embedded
@@ -41,7 +68,6 @@ const run = Effect.fnUntraced(function* (settings: ServeSettings, stoppedBy: Ref
   const server = yield* Layer.build(
     ForgeServer.layer({
       listen,
-      guard: openModeRefusal,
       prepare: {
         what: "its models to load",
         work: Effect.asVoid(Effect.timeoutOption(models.preloaded, preloadPatience)),
@@ -59,19 +85,24 @@ const run = Effect.fnUntraced(function* (settings: ServeSettings, stoppedBy: Ref
 }, Effect.scoped)
 
 const layer = (settings: ServeSettings, version: string) =>
-  DataPlane.layer.pipe(
-    Layer.provide(layerBodyThreads()),
+  Layer.merge(
+    Layer.provide(DataPlane.layer, layerBodyThreads()),
+    Guard.layer({ open: settings.mayBeOpen }),
+  ).pipe(
     Layer.provideMerge(
       layerEngine({
         dataDirectory: settings.dataDirectory,
         databaseUrl: settings.databaseUrl,
         artifacts: settings.artifacts,
         artifactCacheBytes: settings.artifactCacheBytes,
+        dashboardPublicKey: settings.dashboardPublicKey,
+        redisUrl: settings.network.redisUrl,
         settings: {
           maxArtifactBytes: settings.maxArtifactBytes,
           maxUploadsBytes: settings.maxUploadsBytes,
           uploadExpiry: Duration.hours(settings.uploadExpiryHours),
           maxRequestBytes: settings.maxRequestBytes,
+          rateLimit: settings.network.rateLimit,
           ...(settings.modelMemoryBytes === undefined ? {} : { modelMemoryBytes: settings.modelMemoryBytes }),
         },
         runnerMemoryBytes: settings.runnerMemoryBytes,
@@ -79,6 +110,7 @@ const layer = (settings: ServeSettings, version: string) =>
     ),
     Layer.provideMerge(NodeServices.layer),
     Layer.merge(Layer.succeed(ServerVersion, version)),
+    Layer.merge(layerProtection(settings.network.protection)),
   )
 
 /**

@@ -18,6 +18,11 @@ const flags: ServeFlags = {
   runnerMemoryBytes: Option.none(),
   graceSeconds: Option.none(),
   examples: false,
+  rateLimit: Option.none(),
+  corsOrigins: "",
+  trustedProxies: "",
+  proxyHeader: "x-forwarded-for",
+  allowedHosts: "",
 }
 
 const resolve = (given: Partial<ServeFlags>, environment: Record<string, string> = {}) =>
@@ -52,6 +57,19 @@ describe("resolveSettings", () => {
         runnerMemoryBytes: undefined,
         graceSeconds: 7,
         examples: true,
+        network: {
+          redisUrl: undefined,
+          rateLimit: null,
+          protection: {
+            corsOrigins: [],
+            trustedProxies: [],
+            proxyHeader: "x-forwarded-for",
+            allowedHosts: [],
+          },
+        },
+        mayBeOpen: true,
+        adminKey: undefined,
+        dashboardPublicKey: undefined,
       })
     }),
   )
@@ -62,28 +80,33 @@ describe("resolveSettings", () => {
     }),
   )
 
-  it.effect("takes a Redis URL, which nothing uses yet", () =>
+  it.effect("may be open where only this machine reaches it, and not in production", () =>
     Effect.gen(function* () {
-      const redisUrl = Option.some(Redacted.make("redis://localhost"))
-      assert.deepStrictEqual(yield* resolve({ redisUrl }), yield* resolve({}))
-    }),
-  )
-
-  it.effect("listens where only this machine reaches it", () =>
-    Effect.gen(function* () {
-      for (const host of ["127.0.0.1", "127.1.2.3", "localhost", "::1"])
-        assert.strictEqual((yield* resolve({ host })).host, host)
+      for (const host of ["127.0.0.1", "127.1.2.3", "localhost", "::1"]) {
+        const settings = yield* resolve({ host })
+        assert.deepStrictEqual([settings.host, settings.mayBeOpen], [host, true])
+        assert.isFalse((yield* resolve({ host }, { ENVIRONMENT: "production" })).mayBeOpen, host)
+      }
       for (const host of ["0.0.0.0", "::", "192.168.0.7", "127.0.0.1.example", "example.com"])
-        assert.include(yield* refusal({ host }), `--host: ${host} can be reached from other machines`)
+        assert.isFalse((yield* resolve({ host })).mayBeOpen, host)
     }),
   )
 
-  it.effect("knows development and production, and can't do production", () =>
+  it.effect("knows development and production", () =>
     Effect.gen(function* () {
-      yield* resolve({}, { ENVIRONMENT: "development" })
-      yield* resolve({}, { ENVIRONMENT: "" })
-      assert.include(yield* refusal({}, { ENVIRONMENT: "production" }), "ENVIRONMENT: in production")
+      for (const mode of ["development", "production", ""]) yield* resolve({}, { ENVIRONMENT: mode })
       assert.include(yield* refusal({}, { ENVIRONMENT: "prod" }), 'ENVIRONMENT: "prod" is unknown')
+    }),
+  )
+
+  it.effect("takes the operator's key and the dashboard's from the environment only", () =>
+    Effect.gen(function* () {
+      const { adminKey, dashboardPublicKey } = yield* resolve(
+        {},
+        { MODELFORGE_ADMIN_KEY: "x".repeat(32), MODELFORGE_DASHBOARD_PUBLIC_KEY: "y" },
+      )
+      assert.strictEqual(adminKey && Redacted.value(adminKey), "x".repeat(32))
+      assert.strictEqual(dashboardPublicKey, "y")
     }),
   )
 

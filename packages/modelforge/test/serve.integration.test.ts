@@ -25,6 +25,10 @@ const settingsIn = (folder: string): ServeSettings => ({
   runnerMemoryBytes: undefined,
   graceSeconds: 0,
   examples: false,
+  network: { redisUrl: undefined, rateLimit: null, protection: {} },
+  mayBeOpen: true,
+  adminKey: undefined,
+  dashboardPublicKey: undefined,
 })
 
 /** Keeps what the program prints on standard output; its log is not shown. */

@@ -6,6 +6,8 @@ import { modelConfig } from "./migrations/0002_model_config.ts"
 import { graphs } from "./migrations/0003_graphs.ts"
 import { events } from "./migrations/0004_events.ts"
 import { traffic } from "./migrations/0005_traffic.ts"
+import { access } from "./migrations/0006_access.ts"
+import { audit } from "./migrations/0007_audit.ts"
 import { MigrationFailed, PostgresError } from "./PostgresError.ts"
 
 /** In order. A released migration is never edited. */
@@ -15,6 +17,8 @@ const loader = Migrator.fromRecord({
   "0003_graphs": graphs,
   "0004_events": events,
   "0005_traffic": traffic,
+  "0006_access": access,
+  "0007_audit": audit,
 })
 
 /** Any number: held by the one process that migrates, while others that start at the same time wait. */

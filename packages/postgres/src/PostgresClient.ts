@@ -9,7 +9,7 @@ export type PostgresAddress = { readonly url: Redacted.Redacted } | { readonly s
 
 export interface PostgresClientOptions {
   /**
-   * Default 10, at least 2: one listens for changes. Keep the sum over all processes below the server's
+   * Default 10, at least 3: two listen for changes. Keep the sum over all processes below the server's
    * `max_connections`.
    */
   readonly maxConnections?: number | undefined
@@ -85,7 +85,7 @@ const open = Effect.fn("PostgresClient.open")(function* (
       ? { url: address.url }
       : { path: address.socketPath, username: "postgres", database: "postgres" }),
     applicationName: options.applicationName ?? "modelforge",
-    maxConnections: Math.max(2, options.maxConnections ?? 10),
+    maxConnections: Math.max(3, options.maxConnections ?? 10),
     connectTimeout: options.connectTimeout ?? "5 seconds",
     keepAlive: "30 seconds",
     // One row holds all routes of a model.

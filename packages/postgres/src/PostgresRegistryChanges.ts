@@ -1,27 +1,21 @@
-/** `RegistryChanges` on PostgreSQL: LISTEN on a connection of its own, which is made again whenever it is lost. */
+/** `RegistryChanges` on PostgreSQL: LISTEN, and the log of events for what changed. */
 import { PgClient } from "@effect/sql-pg"
 import { type EventId, RegistryChanges, type RegistrySignal } from "@modelforge/core"
-import { Cause, Duration, Effect, Layer, Queue, Random, Stream } from "effect"
+import { Effect, Layer, Queue } from "effect"
 import { channel, makeEventStatements } from "./eventStatements.ts"
+import { signalsOf, type Told } from "./listening.ts"
 import { read } from "./registryOperation.ts"
-
-/** Between attempts to listen: 0.1 s, then twice as long each time up to 5 s, and up to a quarter more or less. */
-const pause = (failures: number) =>
-  Effect.map(Random.nextBetween(0.75, 1.25), (jitter) =>
-    Duration.millis(Math.min(100 * 2 ** (failures - 1), 5000) * jitter),
-  )
 
 const make = Effect.map(PgClient.PgClient, (sql) => {
   const statements = makeEventStatements(sql)
   const recent = (frontier: string) => read("readChanges")(statements.recent(frontier))
 
-  /** Ends only with the connection, or when the database does not answer. */
-  const listen = Effect.fnUntraced(function* (tell: (signal: RegistrySignal) => void) {
+  const listen = Effect.fnUntraced(function* ({ connected, tell }: Told<RegistrySignal>) {
     const notifications = yield* read("listen")(sql.listen(channel))
     // After LISTEN: what was committed before is in whatever is read from now on, the rest is announced.
     let { frontier, events } = yield* recent(neverReached)
     let known: ReadonlySet<EventId> = new Set()
-    tell({ _tag: "Connected" })
+    connected()
     for (;;) {
       yield* Queue.takeAll(notifications)
       // A notified transaction may be beyond the frontier because an older one still runs. Its model is read again
@@ -34,22 +28,11 @@ const make = Effect.map(PgClient.PgClient, (sql) => {
   }, Effect.scoped)
 
   return RegistryChanges.of({
-    signals: Stream.callback<RegistrySignal>((queue) => {
-      let failures = 0
-      const tell = (signal: RegistrySignal) => {
-        if (signal._tag === "Connected") failures = 0
-        Queue.offerUnsafe(queue, signal)
-      }
-      return Effect.catchCause(listen(tell), (cause) => {
-        if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
-        const first = failures++ === 0
-        if (first) tell({ _tag: "Disconnected" })
-        const log = first ? Effect.logWarning : Effect.logDebug
-        return log("Changes of the registry are not heard of until the database answers", cause).pipe(
-          Effect.andThen(pause(failures)),
-          Effect.flatMap(Effect.sleep),
-        )
-      }).pipe(Effect.forever)
+    signals: signalsOf({
+      what: "the registry",
+      listen,
+      connected: { _tag: "Connected" },
+      disconnected: { _tag: "Disconnected" },
     }),
   })
 })

@@ -1,9 +1,11 @@
 /** `RegistryStore` on PostgreSQL. The schema, its constraints and the lock of a model's row make it atomic. */
 import type {
   AliasName,
+  ChangeDetails,
   Model,
   ModelName,
   MoveOptions,
+  RegistryChange,
   RegistryReason,
   TrafficOptions,
   TrafficPolicy,
@@ -12,14 +14,19 @@ import type {
 import {
   Actor,
   AliasMoved,
+  auditedModel,
+  auditedVersion,
   DuplicateVersion,
+  draftFrom,
   ModelExists,
   ModelNotFound,
   namedBy,
+  Origin,
   policyOf,
   RegistryError,
   RegistryStore,
   refusedByTraffic,
+  registryEntry,
   splitFrom,
   TrafficConflict,
   TrafficNotFound,
@@ -31,6 +38,7 @@ import {
 import { Array, Effect, Equal, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { makeAliasStatements } from "./aliasStatements.ts"
+import { addPending, makeAuditStatements } from "./auditStatements.ts"
 import { makeEventStatements } from "./eventStatements.ts"
 import { read, write } from "./registryOperation.ts"
 import { makeRegistryStatements } from "./registryStatements.ts"
@@ -51,16 +59,37 @@ interface Move extends MoveOptions {
   readonly by: string | null
 }
 
+/** A model that an upload made. */
+const bareModel = { description: "", tags: [], labels: {} }
+
+/** What people say of a model. */
+const about = ({ description, tags, labels }: Pick<Model, "description" | "tags" | "labels">) => ({
+  description,
+  tags,
+  labels,
+})
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const statements = makeRegistryStatements(sql)
   const aliases = makeAliasStatements(sql)
   const traffic = makeTrafficStatements(sql)
   const { append } = makeEventStatements(sql)
-  const transaction = sql.withTransaction
+  const { transaction } = makeAuditStatements(sql)
   const noModel = (model: string) => () => new ModelNotFound({ model })
   const noVersion = (model: string, version: number) => () =>
     new VersionNotFound({ model, version: String(version) })
+
+  /** One change, in the log of events and in the audit log. */
+  const record = Effect.fnUntraced(function* (
+    model: ModelName,
+    by: string | null,
+    change: RegistryChange,
+    details?: ChangeDetails,
+  ) {
+    yield* append(model, by, change)
+    yield* addPending(draftFrom(by, yield* Origin, registryEntry(model, change, details)))
+  })
 
   const findVersion = (model: ModelName, version: VersionNumber) =>
     orRefuse(noVersion(model, version))(statements.findVersion(model, version))
@@ -87,7 +116,7 @@ const make = Effect.gen(function* () {
     const revision = Option.match(newest, { onNone: () => 0, onSome: (change) => change.revision }) + 1
     const made = yield* traffic.insertChange({ model: name, revision, from, policy, by, reason })
     yield* traffic.forgetChanges(name, revision)
-    yield* append(name, by, { type: "traffic.changed", from, to: policy, reason: made.reason })
+    yield* record(name, by, { type: "traffic.changed", from, to: policy, reason: made.reason })
     return made
   })
 
@@ -144,8 +173,14 @@ const make = Effect.gen(function* () {
     else yield* aliases.pointAlias(model, alias, version)
     const moved = yield* aliases.insertMove({ model, alias, move: last + 1, from, version, by, ...memo })
     yield* aliases.forgetMoves(model, alias, last + 1)
-    yield* append(model, by, { type: "alias.moved", alias, from, to: version })
+    yield* record(model, by, { type: "alias.moved", alias, from, to: version }, memo)
     return moved
+  })
+
+  /** The model, which nobody else changes until the transaction ends. */
+  const lockModel = Effect.fnUntraced(function* (name: ModelName) {
+    yield* statements.lockModel(name)
+    return yield* orRefuse(noModel(name))(statements.findModel(name))
   })
 
   /** The state of a version, with its model locked. */
@@ -171,7 +206,7 @@ const make = Effect.gen(function* () {
             refuse(new ModelExists({ model: draft.name })),
           ),
         )
-        yield* append(draft.name, yield* Actor, { type: "model.created" })
+        yield* record(draft.name, yield* Actor, { type: "model.created" }, { after: about(inserted) })
         return inserted
       },
       transaction,
@@ -181,8 +216,10 @@ const make = Effect.gen(function* () {
     listModels: (filter, window) => read("listModels")(statements.listModels(filter, window)),
     updateModel: Effect.fnUntraced(
       function* (name, change) {
+        const before = yield* lockModel(name)
         const updated = yield* orRefuse(noModel(name))(statements.updateModel(name, change))
-        yield* append(name, yield* Actor, { type: "model.updated" })
+        const details = { before: about(before), after: about(updated) }
+        yield* record(name, yield* Actor, { type: "model.updated" }, details)
         return updated
       },
       transaction,
@@ -190,8 +227,10 @@ const make = Effect.gen(function* () {
     ),
     setConfig: Effect.fnUntraced(
       function* (name, config) {
+        const before = yield* lockModel(name)
         const configured = yield* orRefuse(noModel(name))(statements.setConfig(name, config))
-        yield* append(name, yield* Actor, { type: "model.configured" })
+        const details = { before: before.config, after: configured.config }
+        yield* record(name, yield* Actor, { type: "model.configured" }, details)
         return configured
       },
       transaction,
@@ -199,8 +238,9 @@ const make = Effect.gen(function* () {
     ),
     deleteModel: Effect.fnUntraced(
       function* (name) {
-        if (!(yield* statements.deleteModel(name))) return yield* refuse(noModel(name)())
-        yield* append(name, yield* Actor, { type: "model.deleted" })
+        const before = auditedModel(yield* lockModel(name))
+        yield* statements.deleteModel(name)
+        yield* record(name, yield* Actor, { type: "model.deleted" }, { before })
       },
       transaction,
       write("deleteModel"),
@@ -217,8 +257,9 @@ const make = Effect.gen(function* () {
         }
         const inserted = yield* statements.insertVersion(draft, version)
         yield* statements.insertGraph(draft, version)
-        if (created) yield* append(model, by, { type: "model.created" })
-        yield* append(model, by, { type: "version.state", version, from: null, to: state })
+        if (created) yield* record(model, by, { type: "model.created" }, { after: about(bareModel) })
+        const details = { after: auditedVersion(inserted) }
+        yield* record(model, by, { type: "version.state", version, from: null, to: state }, details)
         if (state === "ready" && alias !== null) yield* move({ model, alias, version, by })
         return inserted
       },
@@ -238,7 +279,9 @@ const make = Effect.gen(function* () {
         if (Option.isNone(settled)) return
         // In the name of whoever uploaded it: nobody waits any more.
         const { alias, createdBy: by } = settled.value
-        yield* append(model, by, { type: "version.state", version, from: "validating", to: verdict.state })
+        const details = { after: verdict.state === "invalid" ? { reason: verdict.reason } : undefined }
+        const to = verdict.state
+        yield* record(model, by, { type: "version.state", version, from: "validating", to }, details)
         if (alias === null || (yield* heldByTraffic(model, alias, version)) !== undefined) return
         yield* move({ model, alias, version, by })
       },
@@ -247,10 +290,13 @@ const make = Effect.gen(function* () {
     ),
     describeVersion: Effect.fnUntraced(
       function* (model, version, description) {
+        yield* statements.lockModel(model)
+        const { description: before } = yield* findVersion(model, version)
         const described = yield* orRefuse(noVersion(model, version))(
           statements.describeVersion(model, version, description),
         )
-        yield* append(model, yield* Actor, { type: "version.described", version })
+        const details = { before: { description: before }, after: { description: described.description } }
+        yield* record(model, yield* Actor, { type: "version.described", version }, details)
         return described
       },
       transaction,
@@ -263,7 +309,7 @@ const make = Effect.gen(function* () {
           return yield* refuse(VersionConflict.notArchivable(model, version, from))
         if (archived) yield* refuseInUse(model, version)
         const to = archived ? "archived" : "ready"
-        if (from !== to) yield* append(model, yield* Actor, { type: "version.state", version, from, to })
+        if (from !== to) yield* record(model, yield* Actor, { type: "version.state", version, from, to })
         return yield* statements.setState(model, version, to)
       },
       transaction,
@@ -273,8 +319,9 @@ const make = Effect.gen(function* () {
       function* (model, version) {
         const from = yield* lockVersion(model, version)
         yield* refuseInUse(model, version)
+        const before = auditedVersion(yield* findVersion(model, version))
         yield* statements.deleteVersion(model, version)
-        yield* append(model, yield* Actor, { type: "version.state", version, from, to: null })
+        yield* record(model, yield* Actor, { type: "version.state", version, from, to: null }, { before })
       },
       transaction,
       write("deleteVersion"),

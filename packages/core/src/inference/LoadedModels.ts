@@ -5,6 +5,7 @@
 import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Layer, Option, Queue, Scope } from "effect"
 import type { ArtifactError } from "../artifacts/ArtifactError.ts"
 import { ArtifactStore } from "../artifacts/ArtifactStore.ts"
+import { AuditLog } from "../audit/AuditLog.ts"
 import { ForgeConfig } from "../ForgeConfig.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import type { Serving } from "../model/Serving.ts"
@@ -85,11 +86,11 @@ export class LoadedModels extends Context.Service<
      * `InferenceError`. Of a promise, the first use may come too late (`BatcherClosed`): ask again.
      */
     readonly get: (route: Route) => Batcher | Promise<Batcher>
-    /** Loads a version, also one that failed or was unloaded by hand; succeeds when it serves. */
+    /** Loads a version, also one that failed or was unloaded by hand; succeeds when it serves. In the audit log. */
     readonly load: (route: Route) => Effect.Effect<void, InferenceError>
     /**
      * Unloads a version by hand; succeeds when its requests are answered and its memory is free. Until it is loaded
-     * again, requests for it fail with `VersionUnloaded`.
+     * again, requests for it fail with `VersionUnloaded`. In the audit log.
      */
     readonly unload: (route: Route) => Effect.Effect<void>
     /** Of a version, by `routeIdOf`. */
@@ -102,6 +103,7 @@ export class LoadedModels extends Context.Service<
     const artifacts = yield* ArtifactStore
     const runtime = yield* ModelRuntime
     const routing = yield* RoutingTable
+    const audit = yield* AuditLog
     const config = yield* ForgeConfig
     const clock = yield* Clock.Clock
     const holdOffMs = Duration.toMillis(config.loadHoldOff)
@@ -296,6 +298,10 @@ export class LoadedModels extends Context.Service<
       return refused === undefined ? begin(route).promise : rejection(refused)
     }
 
+    /** This server's memory is meant; serving goes on without the database. */
+    const noteByHand = (action: "version.loaded" | "version.unloaded", { model, version }: Route) =>
+      audit.note({ action, target: { type: "version", id: `${model}/${version}` } })
+
     return LoadedModels.of({
       get,
       load: Effect.fn("LoadedModels.load")(function* (route) {
@@ -310,13 +316,16 @@ export class LoadedModels extends Context.Service<
         }).pipe(
           Effect.catch((error) => (error instanceof InferenceError ? Effect.fail(error) : Effect.die(error))),
         )
+        yield* noteByHand("version.loaded", route)
       }),
-      unload: Effect.fn("LoadedModels.unload")(function* ({ id }) {
+      unload: Effect.fn("LoadedModels.unload")(function* (route) {
+        const { id } = route
         heldByHand.add(id)
         failures.delete(id)
         const leaving = [successors.get(id), versions.get(id)].filter((version) => version !== undefined)
         for (const version of leaving) version.leave()
         yield* Effect.forEach(leaving, ({ gone }) => Deferred.await(gone), { discard: true })
+        yield* noteByHand("version.unloaded", route)
       }),
       serving: (id) => {
         const version = versions.get(id)

@@ -3,6 +3,7 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
+import { AuditLog } from "../../src/audit/AuditLog.ts"
 import { ForgeConfig } from "../../src/ForgeConfig.ts"
 import { Inference } from "../../src/inference/Inference.ts"
 import { InferenceError } from "../../src/inference/InferenceError.ts"
@@ -62,6 +63,7 @@ const open = Effect.gen(function* () {
       Inference.layer.pipe(
         Layer.provide(RoutingTable.layer),
         Layer.provide(layerModel),
+        Layer.provide(AuditLog.layer),
         Layer.provide(
           Layer.mergeAll(
             layerRegistryStoreMemory,

@@ -1,6 +1,6 @@
 /** `LoadedModels` on a runtime and routes that do what a test tells them. */
 import { assert } from "@effect/vitest"
-import { Effect, Exit, Layer, Option, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Option, Scope } from "effect"
 import {
   ArtifactCorrupt,
   ArtifactError,
@@ -8,6 +8,8 @@ import {
   ArtifactStorageFailed,
 } from "../../src/artifacts/ArtifactError.ts"
 import { ArtifactStore } from "../../src/artifacts/ArtifactStore.ts"
+import { AuditLog } from "../../src/audit/AuditLog.ts"
+import { layerAuditStoreMemory } from "../../src/audit/MemoryAudit.ts"
 import { ForgeConfig, type Settings } from "../../src/ForgeConfig.ts"
 import type { Batcher } from "../../src/inference/Batcher.ts"
 import { InferenceError } from "../../src/inference/InferenceError.ts"
@@ -102,6 +104,7 @@ export const open = Effect.fnUntraced(function* ({
   const context = yield* Layer.buildWithScope(
     Layer.fresh(
       LoadedModels.layer.pipe(
+        Layer.provideMerge(AuditLog.layer.pipe(Layer.provide(layerAuditStoreMemory))),
         Layer.provide(
           Layer.mergeAll(layerArtifacts, layerRouting, runtime.layer, ForgeConfig.layer(settings)),
         ),
@@ -116,6 +119,7 @@ export const open = Effect.fnUntraced(function* ({
   return {
     runtime,
     models,
+    audit: Context.get(context, AuditLog),
     announce,
     route: (...digests: ReadonlyArray<Digest>) => announce(digests.map((digest) => routeTo(digest))),
     close: Scope.close(scope, Exit.void),
