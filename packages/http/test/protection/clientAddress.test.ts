@@ -138,7 +138,7 @@ describe("TLS", () => {
   })
 })
 
-describe("whatever a client sends through a proxy (20,000 headers)", () => {
+describe("whatever a client sends through a proxy (5,000 headers)", () => {
   const pieces = [
     "192.0.2.1",
     "10.0.0.2",
@@ -167,7 +167,7 @@ describe("whatever a client sends through a proxy (20,000 headers)", () => {
 
   it("it is never taken for another than the one that the proxy added", () => {
     const { int, pick } = random(17)
-    for (let round = 0; round < 20_000; round++) {
+    for (let round = 0; round < 5000; round++) {
       const sent = Array.from({ length: int(12) }, () => pick(pieces)).join("")
       // Each proxy adds the peer that it sees, and that is not a proxy.
       const plain = through("10.0.0.1", { "x-forwarded-for": `${sent}, 198.51.100.7` })
