@@ -201,6 +201,7 @@ describe("the OpenAPI document", () => {
         "offset-mismatch",
         "overloaded",
         "password-refused",
+        "rate-limited",
         "run-failed",
         "too-large",
         "traffic-conflict",

@@ -15,7 +15,7 @@ const standingText = (name: string, { remaining, resetMs }: Standing) =>
   `${name};r=${remaining};t=${Math.ceil(resetMs / 1000)}`
 
 /** `RateLimit-Policy` says what the limits are, `RateLimit` how many requests are left and when there are more. */
-export const rateLimitHeaders = ({ limits, rate, quota }: Allowance): Readonly<Record<string, string>> => {
+const rateLimitHeaders = ({ limits, rate, quota }: Allowance): Readonly<Record<string, string>> => {
   const policies: Array<string> = []
   const standings: Array<string> = []
   if (limits.rate !== null && rate !== null) {

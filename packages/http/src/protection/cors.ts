@@ -33,6 +33,7 @@ const requestHeaders = [
 const responseHeaders = [
   "content-encoding",
   "etag",
+  "idempotency-replayed",
   "inference-header-content-length",
   "location",
   "modelforge-cache",
