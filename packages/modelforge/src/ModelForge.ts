@@ -23,6 +23,7 @@ import {
   type Version,
 } from "@modelforge/core"
 import { Cause, Effect, Exit, ManagedRuntime, Option, Redacted, Result, Schema, Stream } from "effect"
+import { type Keys, makeKeys, makeUsers, type Users } from "./access/libraryAccess.ts"
 import { type Engine, type EngineError, layerEngine } from "./Engine.ts"
 import { ModelForgeError, toModelForgeError } from "./ModelForgeError.ts"
 
@@ -132,6 +133,8 @@ export interface Models {
 
 export class ModelForge implements AsyncDisposable {
   readonly models: Models
+  readonly keys: Keys
+  readonly users: Users
   readonly #runtime: Runtime
   readonly #inference: Inference["Service"]
   #closing: Promise<void> | undefined
@@ -167,6 +170,8 @@ export class ModelForge implements AsyncDisposable {
       if (this.#closing !== undefined) throw closed()
       return run(runtime, effect)
     }
+    this.keys = makeKeys(use)
+    this.users = makeUsers(use)
     this.models = {
       push: (model, source, { alias, force, description } = {}) =>
         use(

@@ -228,6 +228,46 @@ describe("ModelForge", () => {
   })
 })
 
+describe("keys and users", () => {
+  it("are managed with plain objects", async () => {
+    await using forge = await ModelForge.open({ dataDirectory: newFolder(), execution: "inline" })
+    const { secret, ...key } = await forge.keys.create({
+      name: "ci",
+      scopes: ["predict"],
+      models: ["wine"],
+      expiresAt: new Date(Date.now() + 60_000),
+      rateLimit: { requests: 10, seconds: 1 },
+    })
+    assert.match(secret, new RegExp(`^mf_${key.id}_`))
+    assert.deepStrictEqual(await forge.keys.list(), [key])
+    const rotated = await forge.keys.rotate(key.id, 60)
+    assert.notStrictEqual(rotated.secret, secret)
+    assert.isString(rotated.previousUntil)
+    assert.isString((await forge.keys.revoke(key.id)).revokedAt)
+    assert.strictEqual(await codeOf(forge.keys.rotate(key.id)), "key-revoked")
+    assert.strictEqual(await codeOf(forge.keys.revoke("x")), "key-not-found")
+    const past = { name: "x", scopes: ["read"], expiresAt: new Date(0) } as const
+    assert.strictEqual(await codeOf(forge.keys.create(past)), "invalid-key")
+
+    const password = "seven lakes under an early moon"
+    const ada = await forge.users.add({ email: "Ada@example.com", role: "admin", password })
+    assert.deepInclude(ada, { email: "ada@example.com", name: "Ada@example.com", disabled: false })
+    assert.strictEqual(await codeOf(forge.users.update(ada.id, { disabled: true })), "last-admin")
+    assert.strictEqual((await forge.users.update(ada.id, { name: "Ada" })).name, "Ada")
+    assert.deepStrictEqual(
+      (await forge.users.list()).map(({ email }) => email),
+      ["ada@example.com"],
+    )
+    assert.strictEqual(
+      await codeOf(forge.users.add({ email: "x", role: "viewer", password })),
+      "invalid-email",
+    )
+    assert.strictEqual(await codeOf(forge.users.remove(ada.id)), "last-admin")
+    // The program is the owner: it needs no key, before and after.
+    assert.deepStrictEqual(await forge.models.list(), [])
+  })
+})
+
 describe("open and close", () => {
   it("keeps the data, closes once, and says so afterwards", async () => {
     const dataDirectory = newFolder()

@@ -128,6 +128,23 @@ export const modelTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
     }),
   )
 
+  it.effect("a list is of some models only, when these are named", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const tag = freshName("among")
+      const [a = freshName("a"), b = freshName("b")] = yield* Effect.forEach(["x-a", "x-b", "x-c"], (part) =>
+        Effect.map(store.insertModel({ name: freshName(part), tags: [tag] }), ({ name }) => name),
+      )
+      const among = (names: ReadonlyArray<ModelName>, limit = 10) =>
+        Effect.map(store.listModels({ tag, among: names }, { limit }), (models) =>
+          models.map(({ name }) => name),
+        )
+      assert.deepStrictEqual(yield* among([b, a]), [a, b].sort())
+      assert.deepStrictEqual(yield* among([b, a], 1), [a, b].sort().slice(0, 1))
+      assert.deepStrictEqual(yield* among([freshName("none")]), [])
+    }),
+  )
+
   it.effect("a search finds part of a name or description, in any case and literally", () =>
     Effect.gen(function* () {
       const store = yield* RegistryStore

@@ -44,10 +44,9 @@ const routes = endpoints.flatMap(({ method, path }) =>
     : [{ method, path }],
 )
 
-export const scopes = ["predict", "jobs", "read", "write", "admin"]
+const scopes = ["predict", "jobs", "read", "write", "admin"]
 
-/** Who can be asked for on a host: `anonymous`, `invalid`, each scope, `everything`, `digits`, `wine`, each role, `disabled`. */
-export type Headers = Readonly<Record<string, string>>
+type Headers = Readonly<Record<string, string>>
 export interface AccessMount {
   readonly call: Call
   /** Headers of a key with these scopes, for these models or for all. */

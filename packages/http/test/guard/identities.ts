@@ -17,10 +17,7 @@ import { DateTime, Result } from "effect"
 
 const at = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
 
-export const keyWith = (
-  scopes: ReadonlyArray<Scope>,
-  models: ReadonlyArray<string> | null = null,
-): Identity => ({
+const keyWith = (scopes: ReadonlyArray<Scope>, models: ReadonlyArray<string> | null = null): Identity => ({
   _tag: "Key",
   key: new ApiKey({
     id: KeyId.make("abcdefghijkl"),
@@ -38,7 +35,7 @@ export const keyWith = (
   }),
 })
 
-export const userWith = (role: Role): Identity => ({
+const userWith = (role: Role): Identity => ({
   _tag: "User",
   user: new User({
     id: UserId.make("00000000-0000-4000-8000-000000000000"),

@@ -9,7 +9,7 @@ import { mountWeb, withModel } from "../Mount.ts"
 import { random } from "../random.ts"
 import { keyHeaders } from "./callers.ts"
 
-const runs = 4000
+const runs = 700
 const seed = 20_260_125
 
 const { int, pick } = random(seed)

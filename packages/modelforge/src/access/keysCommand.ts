@@ -101,13 +101,15 @@ const create = Command.make(
   (flags) =>
     Effect.gen(function* () {
       const draft = yield* draftOf(flags)
-      const issued = yield* AccessAdmin.use((admin) => admin.createKey(draft))
+      const issued = yield* AccessAdmin.use((admin) => admin.createKey(draft)).pipe(
+        Effect.provide(layerAccessAdmin(flags)),
+      )
       yield* printIssued(
         issued,
         flags.json,
         `Key ${issued.key.id}. Keep what follows: it is shown this once.`,
       )
-    }).pipe(Effect.provide(layerAccessAdmin(flags))),
+    }),
 ).pipe(Command.withDescription("Create a key and print its secret, which is shown this once"))
 
 const list = Command.make("list", accessFlags, (flags) =>
@@ -158,13 +160,15 @@ const rotate = Command.make(
   (flags) =>
     Effect.gen(function* () {
       const seconds = Option.isNone(flags.overlap) ? 0 : yield* duration("--overlap", flags.overlap.value)
-      const issued = yield* AccessAdmin.use((admin) => admin.rotateKey(flags.id, seconds))
+      const issued = yield* AccessAdmin.use((admin) => admin.rotateKey(flags.id, seconds)).pipe(
+        Effect.provide(layerAccessAdmin(flags)),
+      )
       yield* printIssued(
         issued,
         flags.json,
         `Key ${flags.id} has a new secret. Keep what follows: it is shown this once.`,
       )
-    }).pipe(Effect.provide(layerAccessAdmin(flags))),
+    }),
 ).pipe(Command.withDescription("Give a key a new secret and print it"))
 
 export const keysCommand = Command.make("keys").pipe(

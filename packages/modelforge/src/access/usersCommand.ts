@@ -44,9 +44,11 @@ const add = Command.make(
       const password = yield* readPassword(flags.passwordStdin)
       const { email, role } = flags
       const name = Option.getOrElse(flags.name, () => email)
-      const user = yield* AccessAdmin.use((admin) => admin.createUser({ email, role, name, password }))
+      const user = yield* AccessAdmin.use((admin) => admin.createUser({ email, role, name, password })).pipe(
+        Effect.provide(layerAccessAdmin(flags)),
+      )
       yield* print(user, flags.json, `User ${email} is ${role}`)
-    }).pipe(Effect.provide(layerAccessAdmin(flags))),
+    }),
 ).pipe(Command.withDescription("Add a user"))
 
 const list = Command.make("list", accessFlags, (flags) =>
@@ -79,25 +81,21 @@ const change = (flags: UserFlags, made: UserChange, note: string) =>
     const { id } = yield* userOf(flags.email)
     const user = yield* AccessAdmin.use((admin) => admin.updateUser(id, made))
     yield* print(user, flags.json, note)
-  })
+  }).pipe(Effect.provide(layerAccessAdmin(flags)))
 
 const enable = Command.make("enable", { ...accessFlags, email }, (flags) =>
-  change(flags, { disabled: false }, `User ${flags.email} may sign in again`).pipe(
-    Effect.provide(layerAccessAdmin(flags)),
-  ),
+  change(flags, { disabled: false }, `User ${flags.email} may sign in again`),
 ).pipe(Command.withDescription("Let a disabled user sign in again"))
 
 const disable = Command.make("disable", { ...accessFlags, email }, (flags) =>
-  change(flags, { disabled: true }, `User ${flags.email} is disabled, and their sessions are over`).pipe(
-    Effect.provide(layerAccessAdmin(flags)),
-  ),
+  change(flags, { disabled: true }, `User ${flags.email} is disabled, and their sessions are over`),
 ).pipe(Command.withDescription("Keep a user from signing in, and end their sessions"))
 
 const password = Command.make("password", { ...accessFlags, email, passwordStdin }, (flags) =>
   Effect.gen(function* () {
     const password = yield* readPassword(flags.passwordStdin)
     yield* change(flags, { password }, `User ${flags.email} has a new password, and their sessions are over`)
-  }).pipe(Effect.provide(layerAccessAdmin(flags))),
+  }),
 ).pipe(Command.withDescription("Give a user a new password"))
 
 const remove = Command.make("remove", { ...accessFlags, email }, (flags) =>

@@ -96,6 +96,44 @@ export const startServer = Effect.fnUntraced(function* ({
   return { ...command, url, target: { port: Number(new URL(url).port) } } satisfies RunningServer
 })
 
+export interface Finished {
+  readonly code: number | NodeJS.Signals
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a command other than `serve` to its end, with `input` on its standard input. */
+export const runCommand = (
+  folder: string,
+  args: ReadonlyArray<string>,
+  {
+    environment = {},
+    input = "",
+  }: { readonly environment?: Readonly<Record<string, string>>; readonly input?: string } = {},
+): Effect.Effect<Finished> =>
+  Effect.callback((resume) => {
+    const child = spawn(process.execPath, ["--conditions=modelforge-source", main, ...args], {
+      cwd: folder,
+      detached: true,
+      env: { PATH: process.env["PATH"], TMPDIR: folder, ...environment },
+      stdio: ["pipe", "pipe", "pipe"],
+    })
+    let stdout = ""
+    let stderr = ""
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString()
+    })
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString()
+    })
+    child.stdin.on("error", () => {})
+    child.stdin.end(input)
+    child.on("close", (code, signal) =>
+      resume(Effect.succeed({ code: signal ?? code ?? Number.NaN, stdout, stderr })),
+    )
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
 class SharedServer extends Context.Service<SharedServer, RunningServer>()("test/SharedServer") {}
 
 /** Call it at the top of a test file: the server starts on first use and stops after the last test. */

@@ -31,11 +31,19 @@ const refusals: Readonly<Record<string, Refusal>> = {
   "an unknown flag": { args: ["--exampels"], says: /--exampels.*--examples/ },
   production: {
     environment: { ENVIRONMENT: "production" },
-    says: /^ENVIRONMENT: in production every request needs a key/,
+    says: /^There is no key yet, .* not in production\. Make one with "modelforge keys create --name admin --scope admin"/,
   },
   "an address that others reach": {
     args: ["--host", "0.0.0.0"],
-    says: /^--host: 0\.0\.0\.0 can be reached from other machines/,
+    says: /^There is no key yet, .* or set MODELFORGE_ADMIN_KEY to 32 random characters/,
+  },
+  "a key of the operator's that can be guessed": {
+    environment: { MODELFORGE_ADMIN_KEY: "short" },
+    says: /^The operator's key cannot be used/,
+  },
+  "a public key of the dashboard that is none": {
+    environment: { MODELFORGE_DASHBOARD_PUBLIC_KEY: "x" },
+    says: /^The public key of the dashboard cannot be used/,
   },
   "artifacts on S3 in no region": {
     args: ["--artifacts", "s3://bucket/models"],
