@@ -180,6 +180,15 @@ describe("behind a proxy that is trusted", () => {
       for (let time = 0; time < 100; time++) yield* bad("192.0.2.1")
       assert.strictEqual((yield* bad("192.0.2.1")).status, 429)
       assert.strictEqual((yield* bad("192.0.2.2")).status, 401)
+      // And one's failed logins lock nobody else's out.
+      const login = (client: string) =>
+        server.call("/v1/auth/login", {
+          ...json({ email: "ada@example.com", password: "a wrong password" }),
+          headers: { "content-type": "application/json", "x-forwarded-for": client },
+        })
+      for (let time = 0; time < 5; time++) assert.strictEqual((yield* login("192.0.2.1")).status, 401)
+      isProblem(yield* login("192.0.2.1"), 429, "locked-out")
+      assert.strictEqual((yield* login("192.0.2.2")).status, 401)
     }),
   )
 })
