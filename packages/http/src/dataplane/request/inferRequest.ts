@@ -127,8 +127,6 @@ const readOutputs = (outputs: unknown) => {
     const name = isRecord(output) ? output["name"] : undefined
     if (!Predicate.isString(name))
       throw refuse(`${path}.name`, `expected a string, got ${describeValue(name)}`)
-    if (names.includes(name))
-      throw refuse(`outputs.${name.slice(0, 80)}`, `output "${name.slice(0, 80)}" already requested`)
     names.push(name)
     const parameters = readParameters(output.parameters, `${path}.parameters`)
     if (parameters !== undefined) listed.set(name, readOutputForm(parameters, `${path}.parameters`))

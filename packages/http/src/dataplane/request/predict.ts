@@ -49,9 +49,6 @@ const readOutputs = (outputs: unknown): ReadonlyArray<string> => {
   const odd = outputs.findIndex((name) => !Predicate.isString(name))
   if (odd !== -1)
     throw refuse(`outputs[${odd}]`, `expected an output's name, got ${describeValue(outputs[odd])}`)
-  const twice = outputs.find((name, index) => outputs.indexOf(name) !== index)
-  if (twice !== undefined)
-    throw refuse("outputs", `output "${String(twice).slice(0, 80)}" is asked for twice`)
   return outputs
 }
 

@@ -20,11 +20,7 @@ const without = (member: string) => {
 }
 
 describe("readInfer", () => {
-  it("refuses outputs that are asked for twice, as it does inputs, and more tensors than any model has", () => {
-    const twice = refused({ inputs: [], outputs: [{ name: "y" }, { name: "z" }, { name: "y" }] })
-    assert.strictEqual(twice.path, "outputs.y")
-    assert.include(twice.message, 'output "y" already requested')
-    assert.include(refused({ inputs: [input(), input()] }).message, 'input "x" already exists in request')
+  it("refuses more tensors than any model has", () => {
     const many = Array.from({ length: 1025 }, (_, index) => input({ name: `n${index}` }))
     for (const [member, body] of [
       ["inputs", { inputs: many }],
