@@ -1,9 +1,10 @@
 /** ModelForge as `modelforge serve` puts it together, with the execution to choose. */
 import { NodeServices } from "@effect/platform-node"
+import { SecretKey } from "@modelforge/core"
 import { DataPlane, Guard, ServerReadiness, ServerVersion } from "@modelforge/http"
 import { layerBodyThreads } from "@modelforge/http/node"
 import { ForgeServer } from "@modelforge/server"
-import { Effect, Fiber, Layer, Logger, Schema } from "effect"
+import { Effect, Fiber, Layer, Logger, Redacted, Schema } from "effect"
 import { layerEngine } from "modelforge"
 import { serveJobs } from "../serveJobs.ts"
 import { ForgeOptions } from "./ForgeOptions.ts"
@@ -13,6 +14,7 @@ const options = Schema.decodeUnknownSync(Schema.fromJsonString(ForgeOptions))(pr
 const layer = ForgeServer.layer({ listen: [{ host: "127.0.0.1", port: 0 }] }).pipe(
   Layer.provide([DataPlane.layer, Guard.layer({ open: true })]),
   Layer.provide(layerBodyThreads()),
+  Layer.provide(SecretKey.layer(Redacted.make("nothing is signed in a benchmark"))),
   Layer.provide(layerEngine(options)),
   Layer.provide(ServerReadiness.layer),
   Layer.provide(Layer.succeed(ServerVersion, "bench")),

@@ -1,4 +1,10 @@
-/** What a server does with ten times what it can do: serve as much as ever, and send the rest away quickly. */
+/**
+ * What a server does with ten times what it can do: serve as much as ever, and send the rest away quickly. The load and
+ * the refusals take of the same processors as the runs, so the same is measured with what is too much sent to a bare
+ * Node server that refuses everything: what that takes away, no server can serve.
+ */
+import { Schema } from "effect"
+import { ChildProcess } from "../ChildProcess.ts"
 import { forgeProcess, RunningServer } from "../contenders.ts"
 import { busyNotes, LoadGenerator } from "../LoadGenerator.ts"
 import type { LoadJob, LoadResult } from "../load/LoadJob.ts"
@@ -22,19 +28,26 @@ interface Storm {
   readonly name: string
   /** `capacity` is in requests a second. */
   readonly load: (capacity: number) => Pick<LoadJob, "connections" | "beat">
+  /** What of it is too much. */
+  readonly excess: (capacity: number) => Pick<LoadJob, "connections" | "beat">
 }
+
+/** So many times the capacity, on the beat. */
+const onTheBeat = (times: number) => (capacity: number) => ({
+  connections: maxDepth,
+  beat: { everyMs: 1000 / (times * capacity), maxConnections: times * maxDepth },
+})
 
 const storms: ReadonlyArray<Storm> = [
   {
     name: `${times} × capacity, on the beat`,
-    load: (capacity) => ({
-      connections: maxDepth,
-      beat: { everyMs: 1000 / (times * capacity), maxConnections: times * maxDepth },
-    }),
+    load: onTheBeat(times),
+    excess: onTheBeat(times - 1),
   },
   {
     name: `${times * maxDepth} connections, again at once`,
     load: () => ({ connections: times * maxDepth }),
+    excess: () => ({ connections: (times - 1) * maxDepth }),
   },
 ]
 
@@ -42,23 +55,29 @@ const storms: ReadonlyArray<Storm> = [
 const idleRequests = 20
 const idleLimitSeconds = 60
 
+const decodeReady = Schema.decodeUnknownSync(Schema.Struct({ port: Schema.Int }))
+
 interface Endured {
   readonly name: string
   readonly capacity: number
   readonly storm: LoadResult
+  /** What is served while the excess is refused elsewhere, in requests a second. */
+  readonly apart: number
   /** One request after the other, before. */
   readonly idle: LoadResult
   /** The first request after. */
   readonly first: LoadResult
 }
 
-const row = ({ name, capacity, storm, idle, first }: Endured) => {
+const row = ({ name, capacity, storm, apart, idle, first }: Endured) => {
   const sent = storm.answered + storm.refused + storm.lost
   const rate = (count: number) => count / storm.seconds / capacity
   return {
     "": name,
     "sent ÷ capacity": rate(sent),
     "served ÷ capacity": rate(storm.answered),
+    "excess elsewhere": apart / capacity,
+    "served ÷ that": storm.answered / storm.seconds / apart,
     refused: String(storm.refused),
     "refused %": (100 * storm.refused) / sent,
     "refused p50 ms": percentile(storm.refusedLatencies, 0.5),
@@ -87,24 +106,35 @@ export const endure = async (
   { plan, progress }: Pick<Bench, "plan" | "progress">,
 ): Promise<Pick<Table, "rows" | "notes">> => {
   await using load = await LoadGenerator.start()
+  await using otherLoad = await LoadGenerator.start()
+  const { child, ready } = await ChildProcess.start({ entry: "refuser/main.ts" })
+  await using _refuser = child
+  const refuserPort = decodeReady(ready).port
   const target = { port: server.port, requests: [request] as const }
   const oneByOne = (maxRequests: number) =>
     load.run({ ...target, connections: 1, seconds: idleLimitSeconds, maxRequests })
   const saturate = () => load.run({ ...target, connections: maxDepth, seconds: plan.capacitySeconds })
   await saturate() // warm
   const endured: Array<Endured> = []
-  for (const { name, load: loadOf } of storms) {
+  for (const { name, load: loadOf, excess } of storms) {
     progress(`overload: ${name}`)
     const idle = await oneByOne(idleRequests)
-    const { answered, seconds } = await saturate()
-    const capacity = answered / seconds
+    const saturated = await saturate()
+    const capacity = saturated.answered / saturated.seconds
     const storm = await load.run({
       ...target,
       ...loadOf(capacity),
       seconds: plan.overloadSeconds,
       mayLose: true,
     })
-    endured.push({ name, capacity, storm, idle, first: await oneByOne(1) })
+    const first = await oneByOne(1)
+    progress(`overload: ${name}, the excess elsewhere`)
+    const seconds = plan.overloadSeconds
+    const [served] = await Promise.all([
+      load.run({ ...target, connections: maxDepth, seconds }),
+      otherLoad.run({ ...target, port: refuserPort, ...excess(capacity), seconds, mayLose: true }),
+    ])
+    endured.push({ name, capacity, storm, apart: served.answered / served.seconds, idle, first })
   }
   return { rows: endured.map(row), notes: endured.flatMap(notesOf) }
 }

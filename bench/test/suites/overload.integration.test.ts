@@ -28,6 +28,8 @@ it("storms with and without backoff, and looks at what is served and what is ref
   for (const row of rows) {
     expect(Number(row["refused"])).toBeGreaterThan(0)
     expect(row["sent ÷ capacity"]).toBeGreaterThan(Number(row["served ÷ capacity"]))
+    // What is refused elsewhere takes nothing from a server that only waits.
+    expect(Number(row["excess elsewhere"])).toBeGreaterThan(0)
     for (const latency of ["served p99 ms", "idle ms", "first after ms"])
       expect(row[latency]).toBeGreaterThan(45)
   }

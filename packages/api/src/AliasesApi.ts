@@ -5,6 +5,8 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { changeHeaders, NotModified, putHeaders, readHeaders, Tagged } from "./ConditionalRequests.ts"
+import { IdempotentRequests, idempotencyHeaders } from "./IdempotentRequests.ts"
 import { Page, pageQuery } from "./Page.ts"
 import { Permitted } from "./Permitted.ts"
 import {
@@ -12,6 +14,7 @@ import {
   AliasNotFoundProblem,
   IncompatibleSignatureProblem,
   ModelNotFoundProblem,
+  PreconditionFailedProblem,
   TrafficConflictProblem,
   UnavailableProblem,
   VersionConflictProblem,
@@ -23,6 +26,14 @@ const Reason = Schema.optionalKey(MoveReason)
 
 export class AliasesApi extends HttpApiGroup.make("aliases")
   .add(
+    HttpApiEndpoint.get("get", "/:alias", {
+      params,
+      headers: readHeaders,
+      success: [Tagged(Alias), NotModified],
+      error: [ModelNotFoundProblem, AliasNotFoundProblem, UnavailableProblem],
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Get an alias"),
     HttpApiEndpoint.put("move", "/:alias", {
       params: { ...params, alias: AliasName },
       query: {
@@ -31,8 +42,9 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
         /** Removes the model's traffic policy with a move of `production`, which is refused otherwise. */
         clearTraffic: Schema.optionalKey(Schema.Literals(["true", "false"])),
       },
+      headers: putHeaders,
       payload: Schema.Struct({ version: VersionNumber, reason: Reason }),
-      success: Alias,
+      success: Tagged(Alias),
       error: [
         ModelNotFoundProblem,
         VersionNotFoundProblem,
@@ -40,6 +52,7 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
         AliasConflictProblem,
         IncompatibleSignatureProblem,
         TrafficConflictProblem,
+        PreconditionFailedProblem,
         UnavailableProblem,
       ],
     })
@@ -53,8 +66,15 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
       ),
     HttpApiEndpoint.delete("remove", "/:alias", {
       params,
+      headers: changeHeaders,
       success: HttpApiSchema.NoContent,
-      error: [ModelNotFoundProblem, AliasNotFoundProblem, TrafficConflictProblem, UnavailableProblem],
+      error: [
+        ModelNotFoundProblem,
+        AliasNotFoundProblem,
+        TrafficConflictProblem,
+        PreconditionFailedProblem,
+        UnavailableProblem,
+      ],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Delete an alias"),
@@ -68,8 +88,9 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
       .annotate(OpenApi.Summary, "List the moves of an alias, newest first"),
     HttpApiEndpoint.post("rollback", "/:alias/rollback", {
       params,
+      headers: idempotencyHeaders,
       payload: [Schema.Null, Schema.Struct({ reason: Reason })],
-      success: Alias,
+      success: Tagged(Alias),
       error: [
         ModelNotFoundProblem,
         AliasNotFoundProblem,
@@ -78,6 +99,8 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
         UnavailableProblem,
       ],
     })
+      // Not repeatable: a second rollback goes further back.
+      .middleware(IdempotentRequests)
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Point an alias at the version before")
       .annotate(

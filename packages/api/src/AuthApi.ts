@@ -4,8 +4,9 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { LockedOutProblem, LoginRefusedProblem } from "./AccessProblems.ts"
 import { Permitted } from "./Permitted.ts"
-import { LockedOutProblem, LoginRefusedProblem, UnavailableProblem } from "./Problems.ts"
+import { UnavailableProblem } from "./Problems.ts"
 
 export const Login = Schema.Struct({
   email: Schema.String.check(Schema.isMaxLength(254)),

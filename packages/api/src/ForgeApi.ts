@@ -2,26 +2,24 @@
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as OpenApi from "effect/http-api/OpenApi"
+import { ForbiddenProblem, UnauthorizedProblem } from "./AccessProblems.ts"
 import { AliasesApi } from "./AliasesApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { AuthApi } from "./AuthApi.ts"
+import { DescriptionsApi } from "./DescriptionsApi.ts"
 import {
   InferenceProtocolApi,
   InferenceProtocolForbidden,
+  InferenceProtocolRateLimited,
   InferenceProtocolUnauthorized,
 } from "./InferenceProtocolApi.ts"
 import { InspectionApi } from "./InspectionApi.ts"
 import { KeysApi } from "./KeysApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
+import { describe } from "./openApiDescription.ts"
 import { PredictApi } from "./PredictApi.ts"
-import {
-  BadRequestProblem,
-  ForbiddenProblem,
-  InternalProblem,
-  InvalidRequestProblem,
-  RateLimitedProblem,
-  UnauthorizedProblem,
-} from "./Problems.ts"
+import { BadRequestProblem, InternalProblem, InvalidRequestProblem } from "./Problems.ts"
+import { RateLimitedProblem } from "./ProtectionProblems.ts"
 import { SystemApi } from "./SystemApi.ts"
 import { withSecurity } from "./security.ts"
 import { TrafficApi } from "./TrafficApi.ts"
@@ -44,10 +42,10 @@ export class RequestProblems extends HttpApiMiddleware.Service<RequestProblems>(
   },
 ) {}
 
-/** Declares what the guard answers to clients of V2, which have their own body for failures. */
+/** Declares what the guard and limits answer to clients of V2, which have their own body for failures. */
 export class InferenceProtocolRefusals extends HttpApiMiddleware.Service<InferenceProtocolRefusals>()(
   "@modelforge/api/InferenceProtocolRefusals",
-  { error: [InferenceProtocolUnauthorized, InferenceProtocolForbidden] },
+  { error: [InferenceProtocolUnauthorized, InferenceProtocolForbidden, InferenceProtocolRateLimited] },
 ) {}
 
 const groups = HttpApi.make("modelforge")
@@ -56,6 +54,7 @@ const groups = HttpApi.make("modelforge")
   .add(VersionsApi.middleware(RequestProblems))
   .add(UploadsApi.middleware(RequestProblems))
   .add(InspectionApi.middleware(RequestProblems))
+  .add(DescriptionsApi.middleware(RequestProblems))
   .add(AliasesApi.middleware(RequestProblems))
   .add(TrafficApi.middleware(RequestProblems))
   .add(KeysApi.middleware(RequestProblems))
@@ -64,6 +63,8 @@ const groups = HttpApi.make("modelforge")
   .add(AuditApi.middleware(RequestProblems))
   .add(PredictApi)
   .add(InferenceProtocolApi.middleware(InferenceProtocolRefusals))
+  // What is not named is refused, so that nobody believes in a setting that is not there.
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })
   .annotateMerge(
     OpenApi.annotations({
       title: "ModelForge",
@@ -75,5 +76,5 @@ const groups = HttpApi.make("modelforge")
 
 /** The document says of each operation who may use it. */
 export class ForgeApi extends groups.annotate(OpenApi.Transform, (document) =>
-  withSecurity(document, groups),
+  withSecurity(describe(document), groups),
 ) {}

@@ -17,6 +17,7 @@ export const InferenceProtocolForbidden = failure(403)
 export const InferenceProtocolNotFound = failure(404)
 export const InferenceProtocolTooLarge = failure(413)
 export const InferenceProtocolUnsupportedMediaType = failure(415)
+export const InferenceProtocolRateLimited = failure(429)
 export const InferenceProtocolInternal = failure(500)
 export const InferenceProtocolUnsupported = failure(501)
 export const InferenceProtocolUnavailable = failure(503)
@@ -42,11 +43,81 @@ export const ModelMetadata = Schema.Struct({
   outputs: Schema.Array(TensorMetadata),
 })
 
-export const InferRequest = Schema.Struct({
+/** Names only; each has its metadata. KServe's clients ask for it. */
+const ModelList = Schema.Struct({ models: Schema.Array(Schema.String) })
+
+/** How often, and nanoseconds in all. */
+const Duration = Schema.Struct({ count: Schema.Int, ns: Schema.Int })
+
+const BatchStatistics = Schema.Struct({
+  /** Rows of a run. Beyond 256, runs are counted with the power of two below. */
+  batch_size: Schema.Int,
+  compute_input: Duration,
+  compute_infer: Duration,
+  compute_output: Duration,
+})
+
+/** Of a version, since this server started. */
+const VersionStatistics = Schema.Struct({
+  name: Schema.String,
+  version: Schema.String,
+  /** When a run ended last, in milliseconds since the epoch; 0 before the first. */
+  last_inference: Schema.Int,
+  /** Rows. */
+  inference_count: Schema.Int,
+  /** Runs; requests that were joined share one. */
+  execution_count: Schema.Int,
+  inference_stats: Schema.Struct({
+    success: Duration,
+    fail: Duration,
+    queue: Duration,
+    compute_input: Duration,
+    compute_infer: Duration,
+    compute_output: Duration,
+    cache_hit: Duration,
+    cache_miss: Duration,
+  }),
+  /** Empty: no model here gives more than one answer to a request. */
+  response_stats: Schema.Struct({}),
+  batch_stats: Schema.Array(BatchStatistics),
+  /** Empty while the version is not in memory. */
+  memory_usage: Schema.Array(
+    Schema.Struct({ type: Schema.Literal("CPU"), id: Schema.Int, byte_size: Schema.Int }),
+  ),
+})
+
+export const ModelStatisticsList = Schema.Struct({ model_stats: Schema.Array(VersionStatistics) })
+
+/** `dims` are without the batch's dimension where `max_batch_size` is not 0. BYTES are `TYPE_STRING`. */
+const ConfigTensor = Schema.Struct({
+  name: Schema.String,
+  data_type: Schema.String,
+  dims: Schema.Array(Schema.Int),
+})
+
+/** Triton's configuration of a model, as far as there is one to tell. */
+export const TritonModelConfig = Schema.Struct({
+  name: Schema.String,
+  platform: Schema.String,
+  backend: Schema.String,
+  version_policy: Schema.Struct({ specific: Schema.Struct({ versions: Schema.Array(Schema.Int) }) }),
+  /** 0 where rows can't be told from the signature: then `dims` are whole shapes. */
+  max_batch_size: Schema.Int,
+  input: Schema.Array(ConfigTensor),
+  output: Schema.Array(ConfigTensor),
+  /** Where requests may be joined. */
+  dynamic_batching: Schema.optionalKey(Schema.Struct({ max_queue_delay_microseconds: Schema.Int })),
+})
+
+/** Clients send members of their own, which mean nothing here. */
+const open = <const Fields extends Schema.Struct.Fields>(fields: Fields) =>
+  Schema.StructWithRest(Schema.Struct(fields), [Schema.Record(Schema.String, Schema.Unknown)])
+
+export const InferRequest = open({
   id: Schema.optionalKey(Schema.String),
   parameters: Schema.optionalKey(Parameters),
   inputs: Schema.Array(
-    Schema.Struct({
+    open({
       name: Schema.String,
       shape: Shape,
       datatype: Datatype,
@@ -56,7 +127,7 @@ export const InferRequest = Schema.Struct({
     }),
   ),
   outputs: Schema.optionalKey(
-    Schema.Array(Schema.Struct({ name: Schema.String, parameters: Schema.optionalKey(Parameters) })),
+    Schema.Array(open({ name: Schema.String, parameters: Schema.optionalKey(Parameters) })),
   ),
 })
 
@@ -90,10 +161,13 @@ const inferDescription =
 const model = { model: Schema.String }
 const version = { model: Schema.String, version: Schema.String }
 
-const metadata = { success: ModelMetadata, error: [InferenceProtocolNotFound, InferenceProtocolUnavailable] }
+const lookupErrors = [InferenceProtocolNotFound, InferenceProtocolUnavailable] as const
+const metadata = { success: ModelMetadata, error: lookupErrors }
+const statistics = { success: ModelStatisticsList, error: lookupErrors }
+const config = { success: TritonModelConfig, error: lookupErrors }
 const ready = {
   success: Schema.Struct({ name: Schema.String, ready: Schema.Boolean }),
-  error: [InferenceProtocolNotFound, InferenceProtocolUnavailable],
+  error: lookupErrors,
 }
 const infer = {
   payload: [InferRequest, Binary],
@@ -119,12 +193,23 @@ const RepositoryEntry = Schema.Struct({
   reason: Schema.String,
 })
 
-/** Clients send no body, an empty one, or parameters; none of these has parameters that matter here. */
+/** Clients send no body, an empty one, or parameters. */
 const repositoryChange = {
   params: { model: Schema.String },
   success: Schema.Struct({}),
-  error: [InferenceProtocolNotFound, InferenceProtocolUnavailable],
+  error: [
+    InferenceProtocolBadRequest,
+    InferenceProtocolNotFound,
+    InferenceProtocolTooLarge,
+    InferenceProtocolUnsupported,
+    InferenceProtocolUnavailable,
+  ],
 }
+
+const statisticsDescription =
+  "Counted since this server started, for each version that can be asked; a version that was deleted or archived begins " +
+  "anew when it comes back. Durations are `{count, ns}`, summed over the requests that were answered: `queue` is the way " +
+  "to the run, the inputs' included, so that `compute_input` stays 0; `compute_infer` the run; `compute_output` the way back."
 
 export class InferenceProtocolApi extends HttpApiGroup.make("inferenceProtocol")
   .add(
@@ -144,6 +229,33 @@ export class InferenceProtocolApi extends HttpApiGroup.make("inferenceProtocol")
     })
       .annotate(Permitted, "public")
       .annotate(OpenApi.Summary, "The server is ready"),
+    HttpApiEndpoint.get("models", "/models", { success: ModelList })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "All models"),
+    HttpApiEndpoint.get("statistics", "/models/stats", { success: ModelStatisticsList })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Statistics of all models")
+      .annotate(OpenApi.Description, statisticsDescription),
+    HttpApiEndpoint.get("modelStatistics", "/models/:model/stats", { params: model, ...statistics })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Statistics of a model's versions")
+      .annotate(OpenApi.Description, statisticsDescription),
+    HttpApiEndpoint.get("versionStatistics", "/models/:model/versions/:version/stats", {
+      params: version,
+      ...statistics,
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Statistics of a version")
+      .annotate(OpenApi.Description, statisticsDescription),
+    HttpApiEndpoint.get("modelConfig", "/models/:model/config", { params: model, ...config })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Configuration of a model, in Triton's shape"),
+    HttpApiEndpoint.get("versionConfig", "/models/:model/versions/:version/config", {
+      params: version,
+      ...config,
+    })
+      .annotate(Permitted, "read")
+      .annotate(OpenApi.Summary, "Configuration of a version, in Triton's shape"),
     HttpApiEndpoint.get("model", "/models/:model", { params: model, ...metadata })
       .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "Model metadata"),
@@ -185,14 +297,16 @@ export class InferenceProtocolApi extends HttpApiGroup.make("inferenceProtocol")
       .annotate(OpenApi.Summary, "Load a model")
       .annotate(
         OpenApi.Description,
-        "Loads the version that answers requests without one, and answers when it serves. Ends an unload.",
+        "Loads the version that answers requests without one, and answers when it serves. Ends an unload. Files and " +
+          "configurations come with versions and the model's config: `parameters` that bring them are 501.",
       ),
     HttpApiEndpoint.post("repositoryUnload", "/repository/models/:model/unload", repositoryChange)
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Unload a model")
       .annotate(
         OpenApi.Description,
-        "Unloads all versions; predictions are answered 503 until the model is loaded again.",
+        "Unloads all versions; predictions are answered 503 until the model is loaded again. Nothing depends on a " +
+          "model, so `parameters.unload_dependents` may be true or false.",
       ),
   )
   .prefix("/v2")

@@ -4,6 +4,7 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { NotModified, readHeaders, Tagged } from "./ConditionalRequests.ts"
 import { Permitted } from "./Permitted.ts"
 import {
   GraphNotFoundProblem,
@@ -19,8 +20,8 @@ export class InspectionApi extends HttpApiGroup.make("inspection")
   .add(
     HttpApiEndpoint.get("graph", "/graph", {
       params,
-      headers: { "if-none-match": Schema.optionalKey(Schema.String) },
-      success: ModelGraph,
+      headers: readHeaders,
+      success: [Tagged(ModelGraph), NotModified],
       error: [...notFound, GraphNotFoundProblem],
     })
       .annotate(Permitted, "read")

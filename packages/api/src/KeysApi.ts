@@ -6,9 +6,10 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { KeyNotFoundProblem, KeyRevokedProblem } from "./AccessProblems.ts"
 import { Page, pageQuery } from "./Page.ts"
 import { Permitted } from "./Permitted.ts"
-import { KeyNotFoundProblem, KeyRevokedProblem, UnavailableProblem } from "./Problems.ts"
+import { UnavailableProblem } from "./Problems.ts"
 
 /** A key as `/v1` shows it: never with its secret. */
 export const KeyResource = Schema.Struct(ApiKey.fields)

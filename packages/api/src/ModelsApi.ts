@@ -1,14 +1,20 @@
 /** Models. Their versions and aliases have groups of their own. */
 import { Description, Labels, Model, ModelConfig, ModelDraft, ModelState, Tags } from "@modelforge/core/model"
-import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { changeHeaders, NotModified, readHeaders, Tagged } from "./ConditionalRequests.ts"
+import { IdempotentRequests, idempotencyHeaders, Repetition } from "./IdempotentRequests.ts"
 import { Page, pageQuery } from "./Page.ts"
 import { Permitted } from "./Permitted.ts"
-import { ModelExistsProblem, ModelNotFoundProblem, UnavailableProblem } from "./Problems.ts"
+import {
+  ModelExistsProblem,
+  ModelNotFoundProblem,
+  PreconditionFailedProblem,
+  UnavailableProblem,
+} from "./Problems.ts"
 
 /** One label of a model, as a query says it. */
 const LabelQuery = Schema.String.check(
@@ -25,18 +31,18 @@ export const ModelChanges = Schema.Struct({
   labels: Schema.optionalKey(Labels),
 })
 
-/** What is not named is refused, so that nobody believes in a setting that is not there. */
-const strict = { onExcessProperty: "error" } as const
-
 const params = { model: Schema.String }
 
 export class ModelsApi extends HttpApiGroup.make("models")
   .add(
     HttpApiEndpoint.post("create", "/", {
+      headers: idempotencyHeaders,
       payload: ModelDraft,
-      success: ModelResource.pipe(HttpApiSchema.status(201)),
+      success: Tagged(ModelResource.pipe(HttpApiSchema.status(201))),
       error: [ModelExistsProblem, UnavailableProblem],
     })
+      .middleware(IdempotentRequests)
+      .annotate(Repetition, { repeatable: true, keepsAnswer: true, streamed: false })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Create a model"),
     HttpApiEndpoint.get("list", "/", {
@@ -55,40 +61,44 @@ export class ModelsApi extends HttpApiGroup.make("models")
       .annotate(OpenApi.Summary, "List models by name"),
     HttpApiEndpoint.get("get", "/:model", {
       params,
-      success: ModelResource,
+      headers: readHeaders,
+      success: [Tagged(ModelResource), NotModified],
       error: [ModelNotFoundProblem, UnavailableProblem],
     })
       .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "Get a model"),
     HttpApiEndpoint.patch("update", "/:model", {
       params,
+      headers: changeHeaders,
       payload: ModelChanges,
-      success: ModelResource,
-      error: [ModelNotFoundProblem, UnavailableProblem],
+      success: Tagged(ModelResource),
+      error: [ModelNotFoundProblem, PreconditionFailedProblem, UnavailableProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Change a model's description, tags or labels"),
     HttpApiEndpoint.delete("remove", "/:model", {
       params,
+      headers: changeHeaders,
       success: HttpApiSchema.NoContent,
-      error: [ModelNotFoundProblem, UnavailableProblem],
+      error: [ModelNotFoundProblem, PreconditionFailedProblem, UnavailableProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Delete a model and all its versions"),
     HttpApiEndpoint.get("config", "/:model/config", {
       params,
-      success: ModelConfig,
+      headers: readHeaders,
+      success: [Tagged(ModelConfig), NotModified],
       error: [ModelNotFoundProblem, UnavailableProblem],
     })
       .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "How a model is served"),
     HttpApiEndpoint.put("configure", "/:model/config", {
       params,
+      headers: changeHeaders,
       payload: ModelConfig,
-      success: ModelConfig,
-      error: [ModelNotFoundProblem, UnavailableProblem],
+      success: Tagged(ModelConfig),
+      error: [ModelNotFoundProblem, PreconditionFailedProblem, UnavailableProblem],
     })
-      .annotate(HttpApi.PayloadParseOptions, strict)
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Say how a model is served")
       .annotate(

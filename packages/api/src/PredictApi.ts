@@ -4,11 +4,11 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { ForbiddenProblem, UnauthorizedProblem } from "./AccessProblems.ts"
 import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
   DeadlineExceededProblem,
-  ForbiddenProblem,
   InternalProblem,
   InvalidInputsProblem,
   InvalidRequestProblem,
@@ -16,34 +16,40 @@ import {
   OverloadedProblem,
   RunFailedProblem,
   TooLargeProblem,
-  UnauthorizedProblem,
   UnavailableProblem,
   UnsupportedMediaTypeProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
+import { RateLimitedProblem } from "./ProtectionProblems.ts"
 
 /** A tensor as nested arrays along its shape, or a bare value for a scalar. */
 const Nested = Schema.Unknown
 
-export const PredictRequest = Schema.Struct({
-  /** One entry an input of the signature. 64-bit integers are exact, however long. */
-  inputs: Schema.Record(Schema.String, Nested),
-  /** Names of the outputs wanted. Default: all. */
-  outputs: Schema.optionalKey(Schema.Array(Schema.String)),
-  /** A number or an alias. Default: `production`, else the highest ready version. */
-  version: Schema.optionalKey(Schema.Union([Schema.String, Schema.Int])),
-  parameters: Schema.optionalKey(
-    Schema.StructWithRest(
-      Schema.Struct({
-        /** Microseconds that the request may take. Default 30 seconds, at most 5 minutes. */
-        timeout: Schema.optionalKey(Schema.Int),
-        /** 1 is served first; 0, the default, stands for 100. */
-        priority: Schema.optionalKey(Schema.Int),
-      }),
-      [Schema.Record(Schema.String, Schema.Unknown)],
+const Rest = [Schema.Record(Schema.String, Schema.Unknown)] as const
+
+/** Members of other names mean nothing here, as in V2. */
+export const PredictRequest = Schema.StructWithRest(
+  Schema.Struct({
+    /** One entry an input of the signature. 64-bit integers are exact, however long. */
+    inputs: Schema.Record(Schema.String, Nested),
+    /** Names of the outputs wanted. Default: all. */
+    outputs: Schema.optionalKey(Schema.Array(Schema.String)),
+    /** A number or an alias. Default: `production`, else the highest ready version. */
+    version: Schema.optionalKey(Schema.Union([Schema.String, Schema.Int])),
+    parameters: Schema.optionalKey(
+      Schema.StructWithRest(
+        Schema.Struct({
+          /** Microseconds that the request may take. Default 30 seconds, at most 5 minutes. */
+          timeout: Schema.optionalKey(Schema.Int),
+          /** 1 is served first; 0, the default, stands for 100. */
+          priority: Schema.optionalKey(Schema.Int),
+        }),
+        Rest,
+      ),
     ),
-  ),
-})
+  }),
+  Rest,
+)
 export type PredictRequest = typeof PredictRequest.Type
 
 export const PredictResponse = Schema.Struct({
@@ -75,6 +81,7 @@ export class PredictApi extends HttpApiGroup.make("predict")
         InvalidRequestProblem,
         InvalidInputsProblem,
         RunFailedProblem,
+        RateLimitedProblem,
         InternalProblem,
         OverloadedProblem,
         UnavailableProblem,

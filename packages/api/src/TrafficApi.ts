@@ -1,16 +1,17 @@
 /** The traffic policy of a model: how requests that name no version are spread over its versions. */
 import { ShadowReport, Traffic, TrafficChange, TrafficPolicy, TrafficReason } from "@modelforge/core/model"
-import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { changeHeaders, NotModified, putHeaders, readHeaders, Tagged } from "./ConditionalRequests.ts"
 import { Page, pageQuery } from "./Page.ts"
 import { Permitted } from "./Permitted.ts"
 import {
   IncompatibleSplitProblem,
   ModelNotFoundProblem,
+  PreconditionFailedProblem,
   TrafficNotFoundProblem,
   UnavailableProblem,
   VersionConflictProblem,
@@ -19,14 +20,12 @@ import {
 
 const params = { model: Schema.String }
 
-/** What is not named is refused, so that nobody believes in a rule that is not there. */
-const strict = { onExcessProperty: "error" } as const
-
 export class TrafficApi extends HttpApiGroup.make("traffic")
   .add(
     HttpApiEndpoint.get("get", "/", {
       params,
-      success: Traffic,
+      headers: readHeaders,
+      success: [Tagged(Traffic), NotModified],
       error: [ModelNotFoundProblem, TrafficNotFoundProblem, UnavailableProblem],
     })
       .annotate(Permitted, "read")
@@ -37,17 +36,18 @@ export class TrafficApi extends HttpApiGroup.make("traffic")
         /** Splits requests even if callers may fail with a version's signature. */
         force: Schema.optionalKey(Schema.Literals(["true", "false"])),
       },
+      headers: putHeaders,
       payload: Schema.Struct({ ...TrafficPolicy.fields, reason: Schema.optionalKey(TrafficReason) }),
-      success: Traffic,
+      success: Tagged(Traffic),
       error: [
         ModelNotFoundProblem,
         VersionNotFoundProblem,
         VersionConflictProblem,
         IncompatibleSplitProblem,
+        PreconditionFailedProblem,
         UnavailableProblem,
       ],
     })
-      .annotate(HttpApi.PayloadParseOptions, strict)
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Say how requests without a version are spread")
       .annotate(
@@ -57,8 +57,9 @@ export class TrafficApi extends HttpApiGroup.make("traffic")
       ),
     HttpApiEndpoint.delete("remove", "/", {
       params,
+      headers: changeHeaders,
       success: HttpApiSchema.NoContent,
-      error: [ModelNotFoundProblem, TrafficNotFoundProblem, UnavailableProblem],
+      error: [ModelNotFoundProblem, TrafficNotFoundProblem, PreconditionFailedProblem, UnavailableProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Remove a model's traffic policy")

@@ -13,6 +13,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { IdempotentRequests, idempotencyHeaders, Repetition } from "./IdempotentRequests.ts"
 import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
@@ -101,6 +102,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
       },
       headers: {
         ...protocol,
+        ...idempotencyHeaders,
         /** Bytes of the whole file. */
         "upload-length": Bytes,
         "upload-metadata": Schema.optionalKey(Schema.String.check(Schema.isMaxLength(4096))),
@@ -116,6 +118,9 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
         UnavailableProblem,
       ],
     })
+      // A second session does no harm: it is forgotten.
+      .middleware(IdempotentRequests)
+      .annotate(Repetition, { repeatable: true, keepsAnswer: true, streamed: false })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Begin an upload that can be continued")
       .annotate(

@@ -6,15 +6,15 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
-import { Page, pageQuery } from "./Page.ts"
-import { Permitted } from "./Permitted.ts"
 import {
   EmailTakenProblem,
   LastAdminProblem,
   PasswordRefusedProblem,
-  UnavailableProblem,
   UserNotFoundProblem,
-} from "./Problems.ts"
+} from "./AccessProblems.ts"
+import { Page, pageQuery } from "./Page.ts"
+import { Permitted } from "./Permitted.ts"
+import { UnavailableProblem } from "./Problems.ts"
 
 /** A user as `/v1` shows it: never with a password. */
 export const UserResource = Schema.Struct(User.fields)

@@ -6,6 +6,8 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { changeHeaders, NotModified, readHeaders, Tagged } from "./ConditionalRequests.ts"
+import { IdempotentRequests, idempotencyHeaders, Repetition } from "./IdempotentRequests.ts"
 import { Page, pageQuery } from "./Page.ts"
 import { Permitted } from "./Permitted.ts"
 import {
@@ -14,6 +16,7 @@ import {
   DuplicateVersionProblem,
   IncompatibleSignatureProblem,
   ModelNotFoundProblem,
+  PreconditionFailedProblem,
   TooLargeProblem,
   TrafficConflictProblem,
   UnavailableProblem,
@@ -48,12 +51,12 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         force: Schema.optionalKey(Schema.Literals(["true", "false"])),
         description: Schema.optionalKey(Description),
       },
-      headers: { "content-digest": Schema.optionalKey(Schema.String) },
+      headers: { ...idempotencyHeaders, "content-digest": Schema.optionalKey(Schema.String) },
       payload: [
         HttpApiSchema.StreamUint8Array(),
         Schema.Struct({ file: Multipart.SingleFileSchema }).pipe(HttpApiSchema.asMultipartStream()),
       ],
-      success: VersionResource.pipe(HttpApiSchema.status(201)),
+      success: Tagged(VersionResource.pipe(HttpApiSchema.status(201))),
       error: [
         BadRequestProblem,
         DigestMismatchProblem,
@@ -68,6 +71,8 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         UnavailableProblem,
       ],
     })
+      .middleware(IdempotentRequests)
+      .annotate(Repetition, { repeatable: true, keepsAnswer: true, streamed: true })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Upload an ONNX file as the next version")
       .annotate(
@@ -85,7 +90,12 @@ export class VersionsApi extends HttpApiGroup.make("versions")
     })
       .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "List versions, newest first"),
-    HttpApiEndpoint.get("get", "/:version", { params, success: VersionResource, error: notFound })
+    HttpApiEndpoint.get("get", "/:version", {
+      params,
+      headers: readHeaders,
+      success: [Tagged(VersionResource), NotModified],
+      error: notFound,
+    })
       .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "Get a version by number or alias"),
     HttpApiEndpoint.get("download", "/:version/artifact", {
@@ -97,15 +107,16 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       .annotate(OpenApi.Summary, "Download the ONNX file"),
     HttpApiEndpoint.patch("update", "/:version", {
       params,
+      headers: changeHeaders,
       payload: Schema.Struct({ description: Description }),
-      success: VersionResource,
-      error: notFound,
+      success: Tagged(VersionResource),
+      error: [...notFound, PreconditionFailedProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Change a version's description"),
     HttpApiEndpoint.post("load", "/:version/load", {
       params,
-      success: VersionResource,
+      success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     })
       .annotate(Permitted, "write")
@@ -116,7 +127,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       ),
     HttpApiEndpoint.post("unload", "/:version/unload", {
       params,
-      success: VersionResource,
+      success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     })
       .annotate(Permitted, "write")
@@ -128,7 +139,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       ),
     HttpApiEndpoint.post("archive", "/:version/archive", {
       params,
-      success: VersionResource,
+      success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     })
       .annotate(Permitted, "write")
@@ -136,15 +147,16 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       .annotate(OpenApi.Description, "No request is routed to it any more. It can be restored."),
     HttpApiEndpoint.post("restore", "/:version/restore", {
       params,
-      success: VersionResource,
+      success: Tagged(VersionResource),
       error: [...notFound, VersionConflictProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Make an archived version ready again"),
     HttpApiEndpoint.delete("remove", "/:version", {
       params,
+      headers: changeHeaders,
       success: HttpApiSchema.NoContent,
-      error: [...notFound, VersionConflictProblem],
+      error: [...notFound, VersionConflictProblem, PreconditionFailedProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Delete a version that no alias points at"),

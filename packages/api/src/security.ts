@@ -1,18 +1,9 @@
-/** How callers say who they are, in the OpenAPI document. */
+/** What operations ask of their callers, in the OpenAPI document. */
 import { type Permission, requirements } from "@modelforge/core/model"
 import * as Context from "effect/Context"
 import * as HttpApi from "effect/http-api/HttpApi"
 import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import { Permitted } from "./Permitted.ts"
-
-const schemes = {
-  bearer: {
-    type: "http",
-    scheme: "bearer",
-    description: "A key, `mf_…`, or a token that the dashboard signed for a user.",
-  },
-  apiKey: { type: "apiKey", in: "header", name: "x-api-key", description: "A key, `mf_…`." },
-}
 
 const object = (value: unknown) => value as Record<string, unknown>
 
@@ -38,5 +29,5 @@ export const withSecurity = <Groups extends HttpApiGroup.Constraint>(
         object(path[endpoint.method.toLowerCase()])["security"] = alternatives(permission)
     },
   })
-  return { ...document, components: { ...object(document["components"]), securitySchemes: schemes } }
+  return document
 }

@@ -6,6 +6,7 @@ import { layerGuard } from "./guard/layerGuard.ts"
 import { layerAliases } from "./handlers/aliases.ts"
 import { layerAudit } from "./handlers/audit.ts"
 import { layerAuth } from "./handlers/auth.ts"
+import { layerDescriptions } from "./handlers/descriptions.ts"
 import { layerInferenceProtocol } from "./handlers/inferenceProtocol.ts"
 import { layerInspection } from "./handlers/inspection.ts"
 import { layerKeys } from "./handlers/keys.ts"
@@ -16,6 +17,7 @@ import { layerTraffic } from "./handlers/traffic.ts"
 import { layerUploads } from "./handlers/uploads.ts"
 import { layerUsers } from "./handlers/users.ts"
 import { layerVersions } from "./handlers/versions.ts"
+import { layerIdempotentRequests } from "./idempotency/layerIdempotentRequests.ts"
 import { layerPassage } from "./protection/layerPassage.ts"
 import {
   docsPath,
@@ -39,6 +41,7 @@ export const layerRoutes = Layer.mergeAll(
     layerVersions,
     layerUploads,
     layerAliases,
+    layerDescriptions,
     layerTraffic,
     layerInspection,
     layerKeys,
@@ -49,5 +52,5 @@ export const layerRoutes = Layer.mergeAll(
     layerInferenceProtocol,
   ]),
   // After the handlers: they need the middleware too.
-  Layer.provide([layerRequestProblems, layerInferenceProtocolRefusals]),
+  Layer.provide([layerRequestProblems, layerInferenceProtocolRefusals, layerIdempotentRequests]),
 )

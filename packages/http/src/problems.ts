@@ -15,7 +15,7 @@ export const isProblem = (error: unknown): error is Problem =>
   error.type.startsWith("urn:modelforge:problem:")
 
 /** Wording of failures whose cause is ours to know and the operator's to read. */
-const tryAgain = "The server could not do this right now. Try again in a moment."
+export const tryAgain = "The server could not do this right now. Try again in a moment."
 
 export const inferenceProblem = (reason: InferenceError["reason"]) => {
   const detail = reason.message
@@ -86,6 +86,11 @@ export const registryProblem = (reason: RegistryReason) => {
         from: reason.from,
         to: reason.to,
         differences: reason.differences,
+        detail,
+      })
+    case "RevisionMismatch":
+      return new Problems.PreconditionFailedProblem({
+        etag: reason.present === null ? null : `"${reason.present}"`,
         detail,
       })
     case "DigestMismatch":

@@ -12,7 +12,7 @@ import {
   UnsupportedMediaTypeProblem,
 } from "@modelforge/api"
 import type { InputIssue } from "@modelforge/core"
-import { ByteSize, Cause, Effect, Layer, SchemaIssue } from "effect"
+import { ByteSize, Cause, Effect, Layer, SchemaAST, SchemaIssue } from "effect"
 import {
   HttpIncomingMessage,
   HttpRouter,
@@ -26,16 +26,31 @@ import { isProblem, type Problem } from "./problems.ts"
 /** Largest body of a management request, in bytes; uploads and predictions have limits of their own. */
 const maxManagementBytes = 1024 * 1024
 
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+/** More help nobody, and a hostile body could earn thousands. */
+const maxIssues = 20
+
+/** A member that is not known is most often one that is misspelt. */
+const leafMessage: SchemaIssue.LeafHook = (issue) => {
+  if (issue._tag !== "UnexpectedKey" || !SchemaAST.isObjects(issue.ast))
+    return SchemaIssue.defaultLeafHook(issue)
+  const known = issue.ast.propertySignatures.map(({ name }) => `"${String(name)}"`)
+  return known.length === 0
+    ? "there is no such member: there are none here"
+    : `there is no such member: known are ${known.join(", ")}`
+}
+
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1({ leafHook: leafMessage })
 
 const segment = (part: PropertyKey | { readonly key: PropertyKey }): string =>
-  String(typeof part === "object" ? part.key : part)
+  String(typeof part === "object" ? part.key : part).slice(0, 80)
 
 const issuesOf = (error: HttpApiError.HttpApiSchemaError): ReadonlyArray<InputIssue> =>
-  formatIssues(error.cause.issue).issues.map(({ path = [], message }) => ({
-    path: [...(error.kind === "Payload" ? [] : [error.kind.toLowerCase()]), ...path.map(segment)].join("."),
-    message,
-  }))
+  formatIssues(error.cause.issue)
+    .issues.slice(0, maxIssues)
+    .map(({ path = [], message }) => ({
+      path: [...(error.kind === "Payload" ? [] : [error.kind.toLowerCase()]), ...path.map(segment)].join("."),
+      message,
+    }))
 
 const toProblem = (error: HttpApiError.HttpApiSchemaError) => {
   const errors = issuesOf(error)

@@ -10,12 +10,14 @@ import {
   ArtifactStore,
   Datatype,
   ForgeConfig,
+  Idempotency,
   Inference,
   type LoadedModel,
   LoginLockout,
   layerAccess,
   layerAccessStoreMemory,
   layerArtifactStoreLocal,
+  layerIdempotencyStoreMemory,
   layerRegistryStoreMemory,
   layerUploadStoreLocal,
   type ModelGraph,
@@ -30,13 +32,14 @@ import {
   RegistryError,
   RegistryStore,
   type RuntimeError,
+  SecretKey,
   type Settings,
   type Signature,
   StoreUnavailable,
   UnusableModel,
   UploadSessions,
 } from "@modelforge/core"
-import { Effect, FileSystem, Layer, Logger, Stream } from "effect"
+import { Effect, FileSystem, Layer, Logger, Redacted, Stream } from "effect"
 import { DataPlane } from "../src/dataplane/DataPlane.ts"
 import { ServerReadiness } from "../src/ServerReadiness.ts"
 import { dashboardPublicKey } from "./guard/dashboard.ts"
@@ -73,6 +76,10 @@ export const signatures: Readonly<Record<string, Signature>> = {
   word: {
     inputs: [{ name: "x", datatype: "BYTES", shape: [-1] }],
     outputs: [{ name: "x_out", datatype: "BYTES", shape: [-1] }],
+  },
+  large: {
+    inputs: [{ name: "x", datatype: "FP32", shape: [65, 64] }],
+    outputs: [{ name: "x_out", datatype: "FP32", shape: [65, 64] }],
   },
   /** Each datatype, named after it. */
   every: {
@@ -167,6 +174,8 @@ export class TestForge {
       Layer.merge(DataPlane.layer, ServerReadiness.layer).pipe(
         Layer.provideMerge(Inference.layer),
         Layer.merge(UploadSessions.layer),
+        Layer.merge(SecretKey.layer(Redacted.make("a secret of tests, long enough to be one"))),
+        Layer.merge(Idempotency.layer.pipe(Layer.provide(layerIdempotencyStoreMemory))),
         Layer.provideMerge(Registry.layer),
         Layer.merge(LoginLockout.layer),
         Layer.merge(RateLimits.layer),
@@ -247,9 +256,9 @@ export class TestForge {
         insertModel: (draft) => this.#inMood(store.insertModel(draft)),
         findModel: (name) => this.#inMood(store.findModel(name)),
         listModels: (filter, window) => this.#inMood(store.listModels(filter, window)),
-        updateModel: (name, change) => this.#inMood(store.updateModel(name, change)),
-        setConfig: (name, config) => this.#inMood(store.setConfig(name, config)),
-        deleteModel: (name) => this.#inMood(store.deleteModel(name)),
+        updateModel: (name, change, expected) => this.#inMood(store.updateModel(name, change, expected)),
+        setConfig: (name, config, expected) => this.#inMood(store.setConfig(name, config, expected)),
+        deleteModel: (name, expected) => this.#inMood(store.deleteModel(name, expected)),
         insertVersion: (draft) => this.#inMood(store.insertVersion(draft)),
         findVersion: (model, version) => this.#inMood(store.findVersion(model, version)),
         findDigest: (model, digest) => this.#inMood(store.findDigest(model, digest)),
@@ -260,14 +269,13 @@ export class TestForge {
         listValidating: this.#inMood(store.listValidating),
         settleVersion: (model, version, verdict) =>
           this.#inMood(store.settleVersion(model, version, verdict)),
-        describeVersion: (model, version, description) =>
-          this.#inMood(store.describeVersion(model, version, description)),
-        deleteVersion: (model, version) => this.#inMood(store.deleteVersion(model, version)),
+        describeVersion: (...args) => this.#inMood(store.describeVersion(...args)),
+        deleteVersion: (...args) => this.#inMood(store.deleteVersion(...args)),
         setArchived: (model, version, archived) => this.#inMood(store.setArchived(model, version, archived)),
         setAlias: (model, alias, version, options) =>
           this.#inMood(store.setAlias(model, alias, version, options)),
         listMoves: (model, alias, window) => this.#inMood(store.listMoves(model, alias, window)),
-        deleteAlias: (model, alias) => this.#inMood(store.deleteAlias(model, alias)),
+        deleteAlias: (...args) => this.#inMood(store.deleteAlias(...args)),
         setTraffic: (model, policy, options) => this.#inMood(store.setTraffic(model, policy, options)),
         listTrafficChanges: (model, window) => this.#inMood(store.listTrafficChanges(model, window)),
         listRoutes: this.#inMood(store.listRoutes),

@@ -10,6 +10,7 @@ import {
   type Authentication,
   Collector,
   ForgeConfig,
+  Idempotency,
   Inference,
   type InvalidPublicKey,
   type LoadedModels,
@@ -17,6 +18,7 @@ import {
   layerAccess,
   layerEventRetention,
   layerUploadStoreLocal,
+  type ModelStatistics,
   RateLimits,
   Registry,
   type RegistryError,
@@ -109,12 +111,14 @@ const layerLimits = ({ redisUrl }: EngineOptions) =>
 export type Engine =
   | Inference
   | LoadedModels
+  | ModelStatistics
   | Registry
   | Aliases
   | TrafficPolicies
   | ShadowTraffic
   | Uploads
   | UploadSessions
+  | Idempotency
   | RoutingTable
   | ApiKeys
   | Users
@@ -142,6 +146,7 @@ export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineE
   Inference.layer.pipe(
     Layer.merge(layerEventRetention),
     Layer.merge(UploadSessions.layer),
+    Layer.merge(Idempotency.layer),
     Layer.provideMerge(Registry.layer),
     Layer.merge(Collector.layer),
     Layer.merge(layerLimits(options)),

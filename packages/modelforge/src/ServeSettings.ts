@@ -1,6 +1,7 @@
 /** Settings of `modelforge serve`: flags first, then environment, then defaults. */
+import { minSecretBytes } from "@modelforge/core"
 import { isLoopbackHost } from "@modelforge/http/node"
-import { Config, Effect, Option, type Redacted } from "effect"
+import { Config, Effect, Option, Redacted } from "effect"
 import { Flag } from "effect/cli"
 import { artifactsUrlTrouble, parseArtifactsUrl } from "./artifacts.ts"
 import { InvalidSetting } from "./InvalidSetting.ts"
@@ -124,6 +125,8 @@ export interface ServeSettings {
   readonly port: number
   readonly dataDirectory: string
   readonly databaseUrl: Redacted.Redacted | undefined
+  /** Undefined: the one that is kept in the data folder. */
+  readonly secretKey: Redacted.Redacted | undefined
   readonly artifacts: string | undefined
   readonly artifactCacheBytes: number
   readonly maxArtifactBytes: number
@@ -151,6 +154,9 @@ const secrets = Config.all({
 
 const environment = Config.String("ENVIRONMENT").pipe(Config.withDefault("development"))
 
+/** Never a flag: those are seen by everybody on the machine. */
+const secretKey = Config.option(Config.Redacted("SECRET_KEY"))
+
 const refuse = (setting: string, detail: string) => Effect.fail(new InvalidSetting({ setting, detail }))
 
 const artifactsUrl = (url: string) =>
@@ -162,6 +168,22 @@ const inRange = (flag: string, value: number, minimum: number, maximum: number) 
   value >= minimum && value <= maximum
     ? Effect.succeed(value)
     : refuse(flag, `${value} is out of range: use ${minimum} to ${maximum}`)
+
+const howToMake = "make one with: openssl rand -base64 48"
+
+/** Servers that share a database share the secret, so only an embedded database's may be made by the server. */
+const checkSecret = (secret: Option.Option<Redacted.Redacted>, isEmbedded: boolean) => {
+  if (Option.isNone(secret))
+    return isEmbedded
+      ? Effect.succeed(undefined)
+      : refuse(
+          "SECRET_KEY",
+          `a server with a database of yours needs a secret that all its servers share; ${howToMake}`,
+        )
+  return new TextEncoder().encode(Redacted.value(secret.value)).length >= minSecretBytes
+    ? Effect.succeed(secret.value)
+    : refuse("SECRET_KEY", `it has less than ${minSecretBytes} bytes; ${howToMake}`)
+}
 
 /** What is less is a mistake of the unit. */
 const atLeastMebibyte = (flag: string, value: Option.Option<number>) =>
@@ -175,11 +197,13 @@ export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
   const { adminKey, dashboardPublicKey } = yield* secrets
   if (mode !== "development" && mode !== "production")
     return yield* refuse("ENVIRONMENT", `"${mode}" is unknown: it is development or production`)
+  const secret = yield* checkSecret(yield* secretKey, Option.isNone(flags.databaseUrl))
   const settings: ServeSettings = {
     host: flags.host,
     port: yield* inRange("--port", flags.port, 0, 65_535),
     dataDirectory: flags.dataDir,
     databaseUrl: Option.getOrUndefined(flags.databaseUrl),
+    secretKey: secret,
     artifacts: Option.isSome(flags.artifacts) ? yield* artifactsUrl(flags.artifacts.value) : undefined,
     artifactCacheBytes: yield* inRange(
       "--artifact-cache-bytes",

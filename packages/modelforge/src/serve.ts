@@ -10,6 +10,7 @@ import { openDoor } from "./DataFolder.ts"
 import { DatabaseWatch, layerEngine } from "./Engine.ts"
 import { registerExamples } from "./examples.ts"
 import type { ServeSettings } from "./ServeSettings.ts"
+import { layerSecretKey } from "./secretKeyFile.ts"
 import { type StopSignal, stopSignal } from "./stopSignal.ts"
 
 /** Something the server can't go on without is gone. */
@@ -89,6 +90,8 @@ const layer = (settings: ServeSettings, version: string) =>
     Layer.provide(DataPlane.layer, layerBodyThreads()),
     Guard.layer({ open: settings.mayBeOpen }),
   ).pipe(
+    // After the engine, which makes sure that the data folder is ours.
+    Layer.merge(layerSecretKey(settings)),
     Layer.provideMerge(
       layerEngine({
         dataDirectory: settings.dataDirectory,

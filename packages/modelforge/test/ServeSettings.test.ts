@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Option, Redacted } from "effect"
 import { resolveSettings, type ServeFlags } from "../src/ServeSettings.ts"
 
+const secret = "0123456789abcdef0123456789abcdef"
+
 const flags: ServeFlags = {
   host: "127.0.0.1",
   port: 8080,
@@ -36,17 +38,21 @@ describe("resolveSettings", () => {
   it.effect("takes what fits as it is", () =>
     Effect.gen(function* () {
       const databaseUrl = Redacted.make("postgres://u@h/d")
-      const settings = yield* resolve({
-        databaseUrl: Option.some(databaseUrl),
-        modelMemoryBytes: Option.some(2 ** 33),
-        graceSeconds: Option.some(7),
-        examples: true,
-      })
+      const settings = yield* resolve(
+        {
+          databaseUrl: Option.some(databaseUrl),
+          modelMemoryBytes: Option.some(2 ** 33),
+          graceSeconds: Option.some(7),
+          examples: true,
+        },
+        { SECRET_KEY: secret },
+      )
       assert.deepStrictEqual(settings, {
         host: "127.0.0.1",
         port: 8080,
         dataDirectory: ".modelforge",
         databaseUrl,
+        secretKey: Redacted.make(secret),
         artifacts: undefined,
         artifactCacheBytes: 1000,
         maxArtifactBytes: 1000,
@@ -71,6 +77,18 @@ describe("resolveSettings", () => {
         adminKey: undefined,
         dashboardPublicKey: undefined,
       })
+    }),
+  )
+
+  it.effect("takes a secret of 32 bytes; without one, only an embedded database goes on", () =>
+    Effect.gen(function* () {
+      assert.isUndefined((yield* resolve({})).secretKey)
+      assert.isDefined((yield* resolve({}, { SECRET_KEY: "é".repeat(16) })).secretKey)
+      const short = yield* refusal({}, { SECRET_KEY: "short-and-secret" })
+      assert.match(short, /SECRET_KEY: it has less than 32 bytes; make one with/)
+      assert.notInclude(short, "short-and-secret")
+      const databaseUrl = Option.some(Redacted.make("postgres://u@h/d"))
+      assert.match(yield* refusal({ databaseUrl }), /SECRET_KEY: a server with a database of yours needs/)
     }),
   )
 

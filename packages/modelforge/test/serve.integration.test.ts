@@ -15,6 +15,7 @@ const settingsIn = (folder: string): ServeSettings => ({
   port: 0,
   dataDirectory: `${folder}/data`,
   databaseUrl: undefined,
+  secretKey: undefined,
   artifacts: undefined,
   artifactCacheBytes: 1000,
   maxArtifactBytes: 1_000_000,

@@ -8,6 +8,7 @@ import { events } from "./migrations/0004_events.ts"
 import { traffic } from "./migrations/0005_traffic.ts"
 import { access } from "./migrations/0006_access.ts"
 import { audit } from "./migrations/0007_audit.ts"
+import { idempotency } from "./migrations/0008_idempotency.ts"
 import { MigrationFailed, PostgresError } from "./PostgresError.ts"
 
 /** In order. A released migration is never edited. */
@@ -19,6 +20,7 @@ const loader = Migrator.fromRecord({
   "0005_traffic": traffic,
   "0006_access": access,
   "0007_audit": audit,
+  "0008_idempotency": idempotency,
 })
 
 /** Any number: held by the one process that migrates, while others that start at the same time wait. */

@@ -2,6 +2,7 @@
 import type {
   AliasName,
   ChangeDetails,
+  Expectation,
   Model,
   ModelName,
   MoveOptions,
@@ -14,6 +15,7 @@ import type {
 import {
   Actor,
   AliasMoved,
+  aliasAfter,
   auditedModel,
   auditedVersion,
   DuplicateVersion,
@@ -25,6 +27,7 @@ import {
   policyOf,
   RegistryError,
   RegistryStore,
+  refusedByExpectation,
   refusedByTraffic,
   registryEntry,
   splitFrom,
@@ -45,6 +48,12 @@ import { makeRegistryStatements } from "./registryStatements.ts"
 import { makeTrafficStatements } from "./trafficStatements.ts"
 
 const refuse = (reason: RegistryReason) => Effect.fail(new RegistryError({ reason }))
+
+/** Holds a change against the state that its caller knows. */
+const expecting = (expected: Expectation | undefined, what: string, state: unknown) => {
+  const why = refusedByExpectation(expected, what, state)
+  return why === undefined ? Effect.void : refuse(why)
+}
 
 const orRefuse =
   (reason: () => RegistryReason) =>
@@ -93,6 +102,30 @@ const make = Effect.gen(function* () {
 
   const findVersion = (model: ModelName, version: VersionNumber) =>
     orRefuse(noVersion(model, version))(statements.findVersion(model, version))
+
+  /** Locks a model, which is to be the expected one or to have the expected config, and gives it as it is. */
+  const lockExpected = Effect.fnUntraced(function* (
+    name: ModelName,
+    expected: Expectation | undefined,
+    part: "model" | "config" = "model",
+  ) {
+    yield* statements.lockModel(name)
+    const model = yield* orRefuse(noModel(name))(statements.findModel(name))
+    if (part === "model") yield* expecting(expected, `model "${name}"`, model)
+    else yield* expecting(expected, `config of model "${name}"`, model.config)
+    return model
+  })
+
+  /** With its model locked: a version, which is to be the expected one. */
+  const expectVersion = Effect.fnUntraced(function* (
+    model: ModelName,
+    version: VersionNumber,
+    expected: Expectation | undefined,
+  ) {
+    const found = yield* findVersion(model, version)
+    yield* expecting(expected, `version ${version} of model "${model}"`, found)
+    return found
+  })
 
   /** With the model locked: the policy in force may hold the alias where it is. */
   const heldByTraffic = Effect.fnUntraced(function* (
@@ -153,11 +186,14 @@ const make = Effect.gen(function* () {
     after,
     guard,
     clearTraffic,
+    expected,
     ...memo
   }: Move) {
     const newest = Array.head(yield* aliases.listMoves(model, alias, 1, undefined))
     const last = Option.match(newest, { onNone: () => 0, onSome: ({ move }) => move })
     if (after !== undefined && after !== last) return yield* refuse(new AliasMoved({ model, alias }))
+    const present = aliasAfter(Option.getOrUndefined(newest))
+    yield* expecting(expected, `alias "${alias}" of model "${model}"`, present)
     const from = Option.getOrNull(yield* aliases.findAlias(model, alias))
     if (Option.isSome(newest) && from === version) return newest.value
     if (guard !== undefined && from !== null && version !== null) {
@@ -175,12 +211,6 @@ const make = Effect.gen(function* () {
     yield* aliases.forgetMoves(model, alias, last + 1)
     yield* record(model, by, { type: "alias.moved", alias, from, to: version }, memo)
     return moved
-  })
-
-  /** The model, which nobody else changes until the transaction ends. */
-  const lockModel = Effect.fnUntraced(function* (name: ModelName) {
-    yield* statements.lockModel(name)
-    return yield* orRefuse(noModel(name))(statements.findModel(name))
   })
 
   /** The state of a version, with its model locked. */
@@ -215,8 +245,8 @@ const make = Effect.gen(function* () {
     findModel: (name) => read("findModel")(statements.findModel(name)),
     listModels: (filter, window) => read("listModels")(statements.listModels(filter, window)),
     updateModel: Effect.fnUntraced(
-      function* (name, change) {
-        const before = yield* lockModel(name)
+      function* (name, change, expected) {
+        const before = yield* lockExpected(name, expected)
         const updated = yield* orRefuse(noModel(name))(statements.updateModel(name, change))
         const details = { before: about(before), after: about(updated) }
         yield* record(name, yield* Actor, { type: "model.updated" }, details)
@@ -226,8 +256,8 @@ const make = Effect.gen(function* () {
       write("updateModel"),
     ),
     setConfig: Effect.fnUntraced(
-      function* (name, config) {
-        const before = yield* lockModel(name)
+      function* (name, config, expected) {
+        const before = yield* lockExpected(name, expected, "config")
         const configured = yield* orRefuse(noModel(name))(statements.setConfig(name, config))
         const details = { before: before.config, after: configured.config }
         yield* record(name, yield* Actor, { type: "model.configured" }, details)
@@ -237,8 +267,8 @@ const make = Effect.gen(function* () {
       write("setConfig"),
     ),
     deleteModel: Effect.fnUntraced(
-      function* (name) {
-        const before = auditedModel(yield* lockModel(name))
+      function* (name, expected) {
+        const before = auditedModel(yield* lockExpected(name, expected))
         yield* statements.deleteModel(name)
         yield* record(name, yield* Actor, { type: "model.deleted" }, { before })
       },
@@ -289,9 +319,9 @@ const make = Effect.gen(function* () {
       write("settleVersion"),
     ),
     describeVersion: Effect.fnUntraced(
-      function* (model, version, description) {
+      function* (model, version, description, expected) {
         yield* statements.lockModel(model)
-        const { description: before } = yield* findVersion(model, version)
+        const { description: before } = yield* expectVersion(model, version, expected)
         const described = yield* orRefuse(noVersion(model, version))(
           statements.describeVersion(model, version, description),
         )
@@ -316,10 +346,10 @@ const make = Effect.gen(function* () {
       write("setArchived"),
     ),
     deleteVersion: Effect.fnUntraced(
-      function* (model, version) {
+      function* (model, version, expected) {
         const from = yield* lockVersion(model, version)
+        const before = auditedVersion(yield* expectVersion(model, version, expected))
         yield* refuseInUse(model, version)
-        const before = auditedVersion(yield* findVersion(model, version))
         yield* statements.deleteVersion(model, version)
         yield* record(model, yield* Actor, { type: "version.state", version, from, to: null }, { before })
       },
@@ -342,10 +372,10 @@ const make = Effect.gen(function* () {
     listMoves: (model, alias, { limit, after }) =>
       read("listMoves")(aliases.listMoves(model, alias, limit, after)),
     deleteAlias: Effect.fnUntraced(
-      function* (model, alias) {
+      function* (model, alias, expected) {
         yield* statements.lockModel(model)
         if (Option.isNone(yield* aliases.findAlias(model, alias))) return false
-        yield* move({ model, alias, version: null, by: yield* Actor })
+        yield* move({ model, alias, version: null, by: yield* Actor, expected })
         return true
       },
       transaction,
@@ -353,13 +383,14 @@ const make = Effect.gen(function* () {
     ),
 
     setTraffic: Effect.fnUntraced(
-      function* (model, policy, { reason, guard, after } = {}) {
+      function* (model, policy, { reason, guard, after, expected } = {}) {
         yield* statements.lockModel(model)
         const known = yield* orRefuse(noModel(model))(statements.findModel(model))
         const [newest] = yield* traffic.listChanges(model, 1, undefined)
         if (after !== undefined && after !== (newest?.revision ?? 0))
           return yield* refuse(TrafficConflict.changed(model))
         if (policy === null && known.traffic === null) return yield* refuse(new TrafficNotFound({ model }))
+        yield* expecting(expected, `traffic policy of model "${model}"`, known.traffic)
         if (newest !== undefined && policy !== null && Equal.equals(newest.policy, policy)) return newest
         if (policy !== null) yield* checkSplit(known, policy, guard)
         return yield* changeTraffic(known, policy, reason)

@@ -5,6 +5,7 @@ import type {
   AccessStore,
   AuditStore,
   EventStore,
+  IdempotencyStore,
   RegistryChanges,
   RegistryStore,
 } from "@modelforge/core"
@@ -18,10 +19,18 @@ import * as PostgresAuditStore from "./PostgresAuditStore.ts"
 import { layerClient, type PostgresAddress, type PostgresClientOptions } from "./PostgresClient.ts"
 import type { PostgresError } from "./PostgresError.ts"
 import * as PostgresEventStore from "./PostgresEventStore.ts"
+import * as PostgresIdempotencyStore from "./PostgresIdempotencyStore.ts"
 import * as PostgresRegistryChanges from "./PostgresRegistryChanges.ts"
 import * as PostgresRegistryStore from "./PostgresRegistryStore.ts"
 
-export type Stores = RegistryStore | EventStore | RegistryChanges | AccessStore | AccessChanges | AuditStore
+export type Stores =
+  | RegistryStore
+  | EventStore
+  | RegistryChanges
+  | IdempotencyStore
+  | AccessStore
+  | AccessChanges
+  | AuditStore
 
 /** The stores, on a client of the host. Brings the database up to date first. */
 export const layerStores: Layer.Layer<Stores, PostgresError, PgClient.PgClient | SqlClient.SqlClient> =
@@ -32,6 +41,7 @@ export const layerStores: Layer.Layer<Stores, PostgresError, PgClient.PgClient |
     PostgresAccessStore.layer,
     PostgresAccessChanges.layer,
     PostgresAuditStore.layer,
+    PostgresIdempotencyStore.layer,
   ).pipe(Layer.provide(layerMigrations))
 
 /** The stores with a connection pool of their own. */

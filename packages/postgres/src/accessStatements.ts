@@ -21,7 +21,7 @@ const GenerationRow = Schema.Struct({ generation: Schema.Int })
 const StateRow = Schema.Struct({ generation: Schema.Int, closed: Schema.Boolean })
 const IdRow = Schema.Struct({ id: UserId })
 
-export const dateOrNull = (value: DateTime.Utc | null) => (value === null ? null : DateTime.toDateUtc(value))
+const dateOrNull = (value: DateTime.Utc | null) => (value === null ? null : DateTime.toDateUtc(value))
 const jsonOrNull = (value: unknown) => (value === null ? null : json(value))
 
 export const makeAccessStatements = (sql: SqlClient.SqlClient) => {

@@ -24,7 +24,7 @@ const EntryRow = Schema.Struct({
 })
 
 /** What a transaction has to say, appended as the last thing it does. */
-export class PendingAudit extends Context.Service<PendingAudit, Array<AuditDraft>>()(
+class PendingAudit extends Context.Service<PendingAudit, Array<AuditDraft>>()(
   "@modelforge/postgres/PendingAudit",
 ) {}
 

@@ -1,6 +1,12 @@
 /** The contracts on a PostgreSQL of somebody else's, the oldest that is supported. */
 import { assert, it } from "@effect/vitest"
-import { EventStoreSuite, RegistryStoreSuite } from "@modelforge/core/testing"
+import {
+  AccessStoreSuite,
+  AuditStoreSuite,
+  EventStoreSuite,
+  IdempotencyStoreSuite,
+  RegistryStoreSuite,
+} from "@modelforge/core/testing"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { layer } from "../src/PostgresStores.ts"
@@ -19,3 +25,6 @@ it.live("is PostgreSQL 15", () =>
 RegistryStoreSuite.suite("PostgreSQL 15", stores)
 RegistryStoreSuite.suite("PostgreSQL 15, the same database again", stores)
 EventStoreSuite.suite("PostgreSQL 15", stores)
+AccessStoreSuite.suite("PostgreSQL 15", stores)
+AuditStoreSuite.suite("PostgreSQL 15", stores)
+IdempotencyStoreSuite.suite("PostgreSQL 15", stores)

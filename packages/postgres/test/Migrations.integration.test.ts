@@ -25,13 +25,19 @@ const tables = (url: Redacted.Redacted) =>
   ).pipe(Effect.provide(layerClient({ url }), { local: true }))
 
 const allTables = [
+  "modelforge.access",
   "modelforge.alias_moves",
   "modelforge.aliases",
+  "modelforge.audit",
+  "modelforge.audit_head",
   "modelforge.events",
   "modelforge.graphs",
+  "modelforge.idempotency",
+  "modelforge.keys",
   "modelforge.modelforge_migrations",
   "modelforge.models",
   "modelforge.traffic_changes",
+  "modelforge.users",
   "modelforge.versions",
 ]
 
@@ -41,6 +47,9 @@ const allMigrations: ReadonlyArray<readonly [id: number, name: string]> = [
   [3, "graphs"],
   [4, "events"],
   [5, "traffic"],
+  [6, "access"],
+  [7, "audit"],
+  [8, "idempotency"],
 ]
 
 it.live("a fresh database gets every table in a schema of its own; the second run has nothing to do", () =>

@@ -16,7 +16,7 @@ export interface DashboardClaims {
   readonly epoch: number
 }
 
-export const tokenAudience = "modelforge-api"
+const tokenAudience = "modelforge-api"
 /** Seconds from `iat` to `exp`. */
 const maxLifetime = 60
 /** Seconds by which the clocks of the dashboard and of this machine may differ. */

@@ -3,6 +3,7 @@
  * instances are at work, is joined into one run as far as the model allows. Plain code: every prediction passes here.
  */
 import { type LoadedModel, type RunResult, RuntimeError } from "./ModelRuntime.ts"
+import type { VersionStatistics } from "./ModelStatistics.ts"
 import { type BatchRequest, deadlineExceeded, PendingRequest, type RequestOwner } from "./PendingRequest.ts"
 import { RequestQueue } from "./RequestQueue.ts"
 import { isSplittable, splitRows } from "./splitRows.ts"
@@ -38,6 +39,7 @@ export class BatcherClosed extends Error {
 
 export class Batcher {
   readonly #model: LoadedModel
+  readonly #statistics: VersionStatistics
   #policy: BatchPolicy
   readonly #queue = new RequestQueue<PendingRequest>()
   /** Their joined run gave them nothing. They run alone, before all that wait: their callers waited once already. */
@@ -58,9 +60,11 @@ export class Batcher {
   /** Of a run, smoothed; undefined before the first. */
   #computeMs: number | undefined
 
-  constructor(model: LoadedModel, policy: BatchPolicy) {
+  /** Runs are counted in `statistics`. */
+  constructor(model: LoadedModel, policy: BatchPolicy, statistics: VersionStatistics) {
     this.#model = model
     this.#policy = policy
+    this.#statistics = statistics
   }
 
   get #joins(): boolean {
@@ -210,13 +214,14 @@ export class Batcher {
 
   #deliver(run: Run, { outputs, queueMs, computeMs }: RunResult, startedAt: number): void {
     const waitedMs = (request: PendingRequest) => startedAt - request.queuedAt + queueMs
+    let total = 0
+    for (const { rows } of run) total += rows
+    this.#statistics.executed(total, computeMs, performance.now() - startedAt - queueMs - computeMs)
     const [only] = run
     if (run.length === 1 && only !== undefined) {
       only.resolve({ outputs, queueMs: waitedMs(only), computeMs })
       return
     }
-    let total = 0
-    for (const { rows } of run) total += rows
     // A model that mixes rows despite its signature: its requests can't be told apart, so none join from now on.
     if (!isSplittable(outputs, total)) {
       this.#mixesRows = true

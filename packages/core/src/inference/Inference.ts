@@ -12,6 +12,7 @@ import { checkInputs } from "./checkInputs.ts"
 import { InferenceError, InvalidInputs } from "./InferenceError.ts"
 import { LoadedModels } from "./LoadedModels.ts"
 import { RuntimeError } from "./ModelRuntime.ts"
+import { ModelStatistics } from "./ModelStatistics.ts"
 import { deadlineExceeded, maxTimerMs } from "./PendingRequest.ts"
 
 export interface Prediction {
@@ -82,6 +83,7 @@ export class Inference extends Context.Service<
   static readonly make = Effect.gen(function* () {
     const routing = yield* RoutingTable
     const models = yield* LoadedModels
+    const statistics = yield* ModelStatistics
     const rollback = yield* RollbackRules
     const shadow = yield* ShadowTraffic
     const config = yield* ForgeConfig
@@ -195,15 +197,18 @@ export class Inference extends Context.Service<
         ),
         priority: options.priority ?? 0,
       }
-      const running = rollback.watches(route.model)
-        ? runWatched(route, inputs, names, resolved)
-        : runOn(route, inputs, names, resolved)
-      return shadow.shadows(route.model) ? shadowed(running, route, inputs) : running
-    }
-
-    const shadowed = async (running: Promise<Prediction>, route: Route, inputs: Tensors) => {
-      const prediction = await running
-      shadow.offer(route, inputs, prediction, runShadow)
+      const counts = statistics.of(route)
+      const since = performance.now()
+      const runs = rollback.watches(route.model) ? runWatched : runOn
+      let prediction: Prediction
+      try {
+        prediction = await runs(route, inputs, names, resolved)
+      } catch (error) {
+        if (error instanceof InferenceError) counts.failed(performance.now() - since)
+        throw error
+      }
+      counts.answered(performance.now() - since, prediction.queueMs, prediction.computeMs)
+      if (shadow.shadows(route.model)) shadow.offer(route, inputs, prediction, runShadow)
       return prediction
     }
 
@@ -239,6 +244,7 @@ export class Inference extends Context.Service<
     Layer.provide(RollbackRules.layer),
     Layer.provideMerge(ShadowTraffic.layer),
     Layer.provideMerge(LoadedModels.layer),
+    Layer.provideMerge(ModelStatistics.layer),
   )
 }
 

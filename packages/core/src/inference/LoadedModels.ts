@@ -16,6 +16,7 @@ import { InferenceError, VersionUnloaded } from "./InferenceError.ts"
 import { LoadedVersion, policyOf, samePlacement } from "./LoadedVersion.ts"
 import { MemoryBudget } from "./MemoryBudget.ts"
 import { LoadFailed, ModelRuntime, type Placement, RunnerUnavailable, RuntimeError } from "./ModelRuntime.ts"
+import { ModelStatistics } from "./ModelStatistics.ts"
 import { probeBatching } from "./probeBatching.ts"
 import { warmUp } from "./warmUp.ts"
 
@@ -95,6 +96,8 @@ export class LoadedModels extends Context.Service<
     readonly unload: (route: Route) => Effect.Effect<void>
     /** Of a version, by `routeIdOf`. */
     readonly serving: (id: string) => Serving
+    /** Bytes that a version takes, by `routeIdOf`; undefined while it is not in memory. */
+    readonly memoryBytes: (id: string) => number | undefined
     /** Completes when every version that carried an alias at the start, as far as memory allows, serves or has failed. */
     readonly preloaded: Effect.Effect<void>
   }
@@ -104,6 +107,7 @@ export class LoadedModels extends Context.Service<
     const runtime = yield* ModelRuntime
     const routing = yield* RoutingTable
     const audit = yield* AuditLog
+    const statistics = yield* ModelStatistics
     const config = yield* ForgeConfig
     const clock = yield* Clock.Clock
     const holdOffMs = Duration.toMillis(config.loadHoldOff)
@@ -162,7 +166,7 @@ export class LoadedModels extends Context.Service<
       const bytes = yield* attempt(model.memoryBytes)
       measured.set(route.id, { placement, bytes })
       if (bytes > memory.limit) return yield* tooLarge(bytes)
-      const batcher = new Batcher(model, policyOf(version.route, probe))
+      const batcher = new Batcher(model, policyOf(version.route, probe), statistics.of(route))
       // Whoever handed a request in before the model was released still gets the answer; requests have deadlines.
       yield* Effect.addFinalizer(() => Effect.promise(() => batcher.close()))
       return { batcher, probe, bytes }
@@ -334,6 +338,7 @@ export class LoadedModels extends Context.Service<
         const failure = failures.get(id)
         return failure === undefined ? unloaded : { state: "failed", reason: failure.error.message }
       },
+      memoryBytes: (id) => (versions.get(id)?.batcher === undefined ? undefined : measured.get(id)?.bytes),
       preloaded: Effect.promise(() => atStart).pipe(Effect.asVoid),
     })
   })

@@ -45,7 +45,7 @@ const hasFixedSize = (dimension: Dimension | undefined) =>
  * Every input begins with one and the same dimension of no fixed size. Exporters often name that of the outputs
  * otherwise or not at all, so there any will do: what the model makes of it is looked at.
  */
-const mayJoin = ({ inputs, outputs }: Signature): boolean => {
+export const mayJoin = ({ inputs, outputs }: Signature): boolean => {
   const [first, ...others] = inputs.map(({ shape }) => shape[0])
   return (
     !hasFixedSize(first) &&

@@ -29,3 +29,9 @@ export class AliasMove extends Schema.Class<AliasMove>("@modelforge/core/AliasMo
   /** The earlier move whose target a rollback restored; null when it was no rollback. */
   restores: Schema.NullOr(Schema.Int),
 }) {}
+
+/** What an alias is after its newest move; null when it was deleted, or never was. */
+export const aliasAfter = (move: AliasMove | undefined): Alias | null =>
+  move === undefined || move.version === null
+    ? null
+    : { alias: move.alias, version: move.version, updatedAt: move.updatedAt, updatedBy: move.updatedBy }

@@ -1,8 +1,9 @@
 /** Moving aliases: where requests go is decided here, guarded, remembered and undone. */
 import { Array, Context, Effect, Layer, Option } from "effect"
-import type { Alias, AliasMove } from "../model/Alias.ts"
+import { type Alias, type AliasMove, aliasAfter } from "../model/Alias.ts"
 import type { AliasName, ModelName } from "../model/Names.ts"
 import type { Version, VersionNumber } from "../model/Version.ts"
+import type { Expectation } from "./Expectation.ts"
 import { incompatibleMove } from "./incompatibleMove.ts"
 import { previousMove } from "./previousMove.ts"
 import { AliasNotFound, ModelNotFound, NothingToRestore, RegistryError } from "./RegistryError.ts"
@@ -17,6 +18,8 @@ export interface MoveRequest {
   readonly force?: boolean | undefined
   /** Removes the traffic policy with a move of `production`, in one step. Default: false, the move is refused. */
   readonly clearTraffic?: boolean | undefined
+  /** The alias is moved only if it is this one, or made only if there is none. Default: whatever it is. */
+  readonly expected?: Expectation | undefined
 }
 
 const refuse = (reason: RegistryError["reason"]) => Effect.fail(new RegistryError({ reason }))
@@ -27,10 +30,12 @@ const attempts = 5
 export class Aliases extends Context.Service<
   Aliases,
   {
+    /** Fails with `ModelNotFound` or `AliasNotFound`. */
+    readonly get: (model: ModelName, alias: AliasName) => Effect.Effect<Alias, RegistryError>
     /**
      * Makes the alias, or moves it, for every request from then on. Fails with `ModelNotFound`, `VersionNotFound`,
-     * `VersionConflict` when the version is not ready, `IncompatibleSignature` unless forced, or `TrafficConflict` for
-     * `production` while a traffic policy is in force.
+     * `VersionConflict` when the version is not ready, `IncompatibleSignature` unless forced, `RevisionMismatch` when the
+     * alias is not the expected one, or `TrafficConflict` for `production` while a traffic policy is in force.
      */
     readonly move: (
       model: ModelName,
@@ -48,8 +53,15 @@ export class Aliases extends Context.Service<
       alias: AliasName,
       reason?: string,
     ) => Effect.Effect<Alias, RegistryError>
-    /** Fails with `ModelNotFound`, `AliasNotFound`, or `TrafficConflict` while the traffic policy names it. */
-    readonly remove: (model: ModelName, alias: AliasName) => Effect.Effect<void, RegistryError>
+    /**
+     * Fails with `ModelNotFound`, `AliasNotFound`, `RevisionMismatch`, or `TrafficConflict` while the traffic policy names
+     * it.
+     */
+    readonly remove: (
+      model: ModelName,
+      alias: AliasName,
+      expected?: Expectation,
+    ) => Effect.Effect<void, RegistryError>
     /**
      * Newest first, of deleted aliases too; `after` is the number of a move. Fails with `ModelNotFound`, or
      * `AliasNotFound` when there never was one.
@@ -71,14 +83,11 @@ export class Aliases extends Context.Service<
     const move = Effect.fn("Aliases.move")(function* (
       model: ModelName,
       alias: AliasName,
-      { version, reason, clearTraffic, force = false }: MoveRequest,
+      { force = false, version, ...options }: MoveRequest,
     ) {
       const guard = force ? undefined : (from: Version, to: Version) => incompatibleMove(alias, from, to)
-      const moved = yield* thenRefresh(
-        model,
-        store.setAlias(model, alias, version, { reason, guard, clearTraffic }),
-      )
-      return pointing(moved, version)
+      const moved = yield* thenRefresh(model, store.setAlias(model, alias, version, { ...options, guard }))
+      return yield* pointing(moved)
     })
 
     const rollback = Effect.fn("Aliases.rollback")(
@@ -95,7 +104,7 @@ export class Aliases extends Context.Service<
         const { version, restores } = target
         const options = { reason, after: newest.move, restores }
         const moved = yield* thenRefresh(model, store.setAlias(model, alias, version, options))
-        return pointing(moved, version)
+        return yield* pointing(moved)
       },
       Effect.retry({
         times: attempts - 1,
@@ -104,13 +113,21 @@ export class Aliases extends Context.Service<
       }),
     )
 
+    const missing = Effect.fnUntraced(function* (model: ModelName, alias: AliasName) {
+      const known = Option.isSome(yield* store.findModel(model))
+      return yield* refuse(known ? new AliasNotFound({ model, alias }) : new ModelNotFound({ model }))
+    })
+
     return Aliases.of({
+      get: Effect.fn("Aliases.get")(function* (model, alias) {
+        const newest = yield* newestMove(model, alias)
+        return aliasAfter(Option.getOrUndefined(newest)) ?? (yield* missing(model, alias))
+      }),
       move,
       rollback,
-      remove: Effect.fn("Aliases.remove")(function* (model, alias) {
-        if (yield* thenRefresh(model, store.deleteAlias(model, alias))) return
-        const known = Option.isSome(yield* store.findModel(model))
-        return yield* refuse(known ? new AliasNotFound({ model, alias }) : new ModelNotFound({ model }))
+      remove: Effect.fn("Aliases.remove")(function* (model, alias, expected) {
+        if (yield* thenRefresh(model, store.deleteAlias(model, alias, expected))) return
+        return yield* missing(model, alias)
       }),
       history: Effect.fn("Aliases.history")(function* (model, alias, window) {
         const moves = yield* store.listMoves(model, alias, window)
@@ -126,10 +143,6 @@ export class Aliases extends Context.Service<
   static readonly layer = Layer.effect(this, this.make)
 }
 
-/** What an alias is after a move to a version. */
-const pointing = ({ alias, updatedAt, updatedBy }: AliasMove, version: VersionNumber): Alias => ({
-  alias,
-  version,
-  updatedAt,
-  updatedBy,
-})
+/** What an alias is after a move, which pointed it at a version. */
+const pointing = (move: AliasMove): Effect.Effect<Alias> =>
+  Effect.orDie(Effect.fromNullishOr(aliasAfter(move)))

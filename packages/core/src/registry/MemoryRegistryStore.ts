@@ -11,7 +11,7 @@ import { EventStore } from "../events/EventStore.ts"
 import { MemoryEvents } from "../events/MemoryEvents.ts"
 import { Origin } from "../events/Origin.ts"
 import { RegistryChanges } from "../events/RegistryChanges.ts"
-import { AliasMove } from "../model/Alias.ts"
+import { AliasMove, aliasAfter } from "../model/Alias.ts"
 import { Model } from "../model/Model.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
 import type { AliasName, ModelName } from "../model/Names.ts"
@@ -19,6 +19,7 @@ import type { RegistryChange } from "../model/RegistryEvent.ts"
 import { inForceAfter, namedBy, policyOf, TrafficChange, type TrafficPolicy } from "../model/TrafficPolicy.ts"
 import type { Digest } from "../model/Version.ts"
 import { Version, VersionNumber } from "../model/Version.ts"
+import { type Expectation, refusedByExpectation } from "./Expectation.ts"
 import type { RegistryReason } from "./RegistryError.ts"
 import {
   AliasMoved,
@@ -67,6 +68,12 @@ interface StoredVersion {
 }
 
 const refuse = (reason: RegistryReason) => Effect.fail(new RegistryError({ reason }))
+
+/** Holds a change against the state that its caller knows. */
+const expecting = (expected: Expectation | undefined, what: string, state: unknown) => {
+  const why = refusedByExpectation(expected, what, state)
+  return why === undefined ? Effect.void : refuse(why)
+}
 
 const emptyModel = (name: ModelName, now: DateTime.Utc): StoredModel => ({
   name,
@@ -239,29 +246,32 @@ const make = Effect.gen(function* () {
         const rest = byName().filter((stored) => after === undefined || stored.name > after)
         return rest.map(toModel).filter(matches(filter)).slice(0, limit)
       }),
-    updateModel: Effect.fnUntraced(function* (name, fields) {
+    updateModel: Effect.fnUntraced(function* (name, fields, expected) {
       const now = yield* change
       const stored = models.get(name)
       if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
+      yield* expecting(expected, `model "${name}"`, toModel(stored))
       const before = stored.about
       stored.about = { ...before, ...fields }
       stored.updatedAt = now.at
       record(name, now, { type: "model.updated" }, { before, after: stored.about })
       return toModel(stored)
     }),
-    setConfig: Effect.fnUntraced(function* (name, config) {
+    setConfig: Effect.fnUntraced(function* (name, config, expected) {
       const now = yield* change
       const stored = models.get(name)
       if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
+      yield* expecting(expected, `config of model "${name}"`, stored.config)
       record(name, now, { type: "model.configured" }, { before: stored.config, after: config })
       stored.config = config
       stored.updatedAt = now.at
       return toModel(stored)
     }),
-    deleteModel: Effect.fnUntraced(function* (name) {
+    deleteModel: Effect.fnUntraced(function* (name, expected) {
       const now = yield* change
       const stored = models.get(name)
       if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
+      yield* expecting(expected, `model "${name}"`, toModel(stored))
       models.delete(name)
       record(name, now, { type: "model.deleted" }, { before: auditedModel(toModel(stored)) })
     }),
@@ -327,10 +337,11 @@ const make = Effect.gen(function* () {
       if (verdict.state === "ready" && alias !== null && !heldByTraffic(stored, alias, version))
         move(stored, alias, version, now)
     }),
-    describeVersion: Effect.fnUntraced(function* (model, version, description) {
+    describeVersion: Effect.fnUntraced(function* (model, version, description, expected) {
       const now = yield* change
       const stored = versionOf(model, version)
       if (!stored) return yield* noVersion(model, version)
+      yield* expecting(expected, `version ${version} of model "${model}"`, stored.value)
       const before = { description: stored.value.description }
       stored.value = new Version({ ...stored.value, description })
       record(model, now, { type: "version.described", version }, { before, after: { description } })
@@ -349,10 +360,11 @@ const make = Effect.gen(function* () {
       if (state !== target) transition(found, { state: target }, now)
       return found.value
     }),
-    deleteVersion: Effect.fnUntraced(function* (model, version) {
+    deleteVersion: Effect.fnUntraced(function* (model, version, expected) {
       const now = yield* change
       const [stored, found] = [models.get(model), versionOf(model, version)]
       if (!stored || !found) return yield* noVersion(model, version)
+      yield* expecting(expected, `version ${version} of model "${model}"`, found.value)
       const used = inUse(stored, version)
       if (used) return yield* refuse(used)
       stored.versions.delete(version)
@@ -368,9 +380,10 @@ const make = Effect.gen(function* () {
       const now = yield* change
       const stored = models.get(model)
       if (!stored) return yield* refuse(new ModelNotFound({ model }))
-      const last = stored.moves.get(alias)?.[0]?.move ?? 0
-      if (options.after !== undefined && options.after !== last)
+      const newest = stored.moves.get(alias)?.[0]
+      if (options.after !== undefined && options.after !== (newest?.move ?? 0))
         return yield* refuse(new AliasMoved({ model, alias }))
+      yield* expecting(options.expected, `alias "${alias}" of model "${model}"`, aliasAfter(newest))
       const target = stored.versions.get(version)?.value
       if (target === undefined) return yield* noVersion(model, version)
       if (target.state !== "ready")
@@ -390,17 +403,19 @@ const make = Effect.gen(function* () {
           .filter(({ move }) => after === undefined || move < after)
           .slice(0, limit),
       ),
-    deleteAlias: Effect.fnUntraced(function* (model, alias) {
+    deleteAlias: Effect.fnUntraced(function* (model, alias, expected) {
       const now = yield* change
       const stored = models.get(model)
       if (!stored?.aliases.has(alias)) return false
+      const newest = stored.moves.get(alias)?.[0]
+      yield* expecting(expected, `alias "${alias}" of model "${model}"`, aliasAfter(newest))
       const held = heldByTraffic(stored, alias, null)
       if (held) return yield* refuse(held)
       move(stored, alias, null, now)
       return true
     }),
 
-    setTraffic: Effect.fnUntraced(function* (model, policy, { reason, guard, after } = {}) {
+    setTraffic: Effect.fnUntraced(function* (model, policy, { reason, guard, after, expected } = {}) {
       const now = yield* change
       const stored = models.get(model)
       if (!stored) return yield* refuse(new ModelNotFound({ model }))
@@ -409,6 +424,7 @@ const make = Effect.gen(function* () {
         return yield* refuse(TrafficConflict.changed(model))
       const present = trafficOf(stored)
       if (policy === null && present === null) return yield* refuse(new TrafficNotFound({ model }))
+      yield* expecting(expected, `traffic policy of model "${model}"`, present)
       if (newest !== undefined && policy !== null && Equal.equals(newest.policy, policy)) return newest
       if (policy === null) return setTraffic(stored, null, now, reason)
       const named = toModel(stored)

@@ -6,6 +6,7 @@ import type { ModelConfig } from "../model/ModelConfig.ts"
 import type { ModelName } from "../model/Names.ts"
 import { type Digest, type Version, VersionNumber } from "../model/Version.ts"
 import { Aliases } from "./Aliases.ts"
+import type { Expectation } from "./Expectation.ts"
 import {
   GraphNotFound,
   ModelNotFound,
@@ -53,15 +54,23 @@ export class Registry extends Context.Service<
       filter: ModelFilter,
       window: Window<ModelName>,
     ) => Effect.Effect<ReadonlyArray<Model>, RegistryError>
-    /** Fails with `ModelNotFound`. */
-    readonly updateModel: (name: ModelName, change: ModelChange) => Effect.Effect<Model, RegistryError>
+    /** Fails with `ModelNotFound`, or `RevisionMismatch` when the model is not the expected one. */
+    readonly updateModel: (
+      name: ModelName,
+      change: ModelChange,
+      expected?: Expectation,
+    ) => Effect.Effect<Model, RegistryError>
     /**
      * Replaces how the model's versions are served; what is absent is the server's to choose. Takes effect on this
-     * server at once, without a gap in serving. Fails with `ModelNotFound`.
+     * server at once, without a gap in serving. Fails with `ModelNotFound`, or `RevisionMismatch` of the config.
      */
-    readonly configure: (name: ModelName, config: ModelConfig) => Effect.Effect<Model, RegistryError>
-    /** Deletes a model and all its versions. Fails with `ModelNotFound`. */
-    readonly deleteModel: (name: ModelName) => Effect.Effect<void, RegistryError>
+    readonly configure: (
+      name: ModelName,
+      config: ModelConfig,
+      expected?: Expectation,
+    ) => Effect.Effect<Model, RegistryError>
+    /** Deletes a model and all its versions. Fails with `ModelNotFound`, or `RevisionMismatch` of the model. */
+    readonly deleteModel: (name: ModelName, expected?: Expectation) => Effect.Effect<void, RegistryError>
     /** By number or alias. Fails with `ModelNotFound` or `VersionNotFound`. */
     readonly version: (model: ModelName, version: string) => Effect.Effect<Version, RegistryError>
     /** Newest first. Fails with `ModelNotFound`. */
@@ -69,14 +78,22 @@ export class Registry extends Context.Service<
       model: ModelName,
       window: VersionWindow,
     ) => Effect.Effect<ReadonlyArray<Version>, RegistryError>
-    /** Fails with `ModelNotFound` or `VersionNotFound`. */
+    /** Fails with `ModelNotFound`, `VersionNotFound`, or `RevisionMismatch` of the version. */
     readonly describeVersion: (
       model: ModelName,
       version: string,
       description: string,
+      expected?: Expectation,
     ) => Effect.Effect<Version, RegistryError>
-    /** Fails with `ModelNotFound`, `VersionNotFound`, or `VersionConflict` while an alias or the traffic policy names it. */
-    readonly deleteVersion: (model: ModelName, version: string) => Effect.Effect<void, RegistryError>
+    /**
+     * Fails with `ModelNotFound`, `VersionNotFound`, `VersionConflict` while an alias or the traffic policy names it, or
+     * `RevisionMismatch` of the version.
+     */
+    readonly deleteVersion: (
+      model: ModelName,
+      version: string,
+      expected?: Expectation,
+    ) => Effect.Effect<void, RegistryError>
     /** The file of a version. Fails with `ModelNotFound` or `VersionNotFound`. */
     readonly artifact: (model: ModelName, version: string) => Effect.Effect<Download, RegistryError>
     /** By number or alias. Fails with `ModelNotFound` or `VersionNotFound`. */
@@ -129,19 +146,19 @@ export class Registry extends Context.Service<
       models: store.listModels,
       createModel: (draft) => thenRefresh(draft.name, store.insertModel(draft)),
       updateModel: store.updateModel,
-      configure: (name, config) => thenRefresh(name, store.setConfig(name, config)),
-      deleteModel: (name) => thenRefresh(name, store.deleteModel(name)),
+      configure: (name, config, expected) => thenRefresh(name, store.setConfig(name, config, expected)),
+      deleteModel: (name, expected) => thenRefresh(name, store.deleteModel(name, expected)),
       versions: Effect.fn("Registry.versions")(function* (name, window) {
         yield* model(name)
         return yield* store.listVersions(name, window)
       }),
-      describeVersion: Effect.fn("Registry.describeVersion")(function* (name, ref, description) {
+      describeVersion: Effect.fn("Registry.describeVersion")(function* (name, ref, description, expected) {
         const found = yield* version(name, ref)
-        return yield* store.describeVersion(name, found.version, description)
+        return yield* store.describeVersion(name, found.version, description, expected)
       }),
-      deleteVersion: Effect.fn("Registry.deleteVersion")(function* (name, ref) {
+      deleteVersion: Effect.fn("Registry.deleteVersion")(function* (name, ref, expected) {
         const found = yield* version(name, ref)
-        yield* thenRefresh(name, store.deleteVersion(name, found.version))
+        yield* thenRefresh(name, store.deleteVersion(name, found.version, expected))
       }),
       artifact: Effect.fn("Registry.artifact")(function* (name, ref) {
         const { digest, size } = yield* version(name, ref)

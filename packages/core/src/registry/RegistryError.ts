@@ -218,6 +218,24 @@ export class IncompatibleSplit extends Schema.TaggedError<IncompatibleSplit>()("
   }
 }
 
+/** What was to be changed is not in the state that the caller knows. */
+export class RevisionMismatch extends Schema.TaggedError<RevisionMismatch>()("RevisionMismatch", {
+  /** For people: `model "digits"`. */
+  what: Schema.String,
+  /** `revisionOf` what is there; null when it is not. */
+  present: Schema.NullOr(Schema.String),
+  /** It was to be made, not changed. */
+  wantedNone: Schema.Boolean,
+}) {
+  override get message() {
+    if (this.present === null)
+      return `There is no ${this.what}, and the request is to change one that is known`
+    return this.wantedNone
+      ? `There is a ${this.what} already, and the request is to make it only if there is none`
+      : `The ${this.what} was changed since it was read: read it again, and repeat the change on what it is now`
+  }
+}
+
 /** The bytes that arrived are not those the sender announced. */
 export class DigestMismatch extends Schema.TaggedError<DigestMismatch>()("DigestMismatch", {
   expected: Schema.String,
@@ -262,6 +280,7 @@ export const RegistryReason = Schema.Union([
   TrafficNotFound,
   TrafficConflict,
   IncompatibleSplit,
+  RevisionMismatch,
   DigestMismatch,
   ArtifactTooLarge,
   UploadInterrupted,

@@ -7,6 +7,7 @@ import { type AliasName, ModelName } from "../model/Names.ts"
 import { Signature } from "../model/Signature.ts"
 import { Traffic, type TrafficChange, type TrafficPolicy } from "../model/TrafficPolicy.ts"
 import { Digest, type ModelSummary, type Version, VersionNumber, VersionState } from "../model/Version.ts"
+import type { Expectation } from "./Expectation.ts"
 import type { RegistryError, RegistryReason } from "./RegistryError.ts"
 
 /** A stretch of a list. `after` is the last item's key of the page before. */
@@ -44,6 +45,8 @@ export interface MoveOptions {
   readonly restores?: number | undefined
   /** Removes the traffic policy with a move of `production`, which is refused otherwise. */
   readonly clearTraffic?: boolean | undefined
+  /** Of the `Alias`. */
+  readonly expected?: Expectation | undefined
 }
 
 /** What is to be remembered of a change of the traffic policy, and what it depends on. */
@@ -56,6 +59,8 @@ export interface TrafficOptions {
   readonly guard?: ((from: Version, to: Version) => RegistryReason | undefined) | undefined
   /** The revision that the caller knows: after any other the policy stays as it is. */
   readonly after?: number | undefined
+  /** Of the `Traffic`. */
+  readonly expected?: Expectation | undefined
 }
 
 /** Changes of a model's traffic policy that are kept; the oldest are forgotten. */
@@ -109,8 +114,8 @@ export class Routes extends Schema.Class<Routes>("@modelforge/core/registry/Rout
 
 /**
  * Every operation is atomic: it happens whole or not at all, also when the process is killed. What it changed is in the
- * log of events, in the name of the `Actor` (a version's commit and verdict in that of `createdBy`), and announced by
- * `RegistryChanges`; what changed nothing is not. All may fail with `StoreUnavailable`; the other reasons are named at
+ * log of events and in the audit log, in the name of the `Actor` (a version's commit and verdict in that of `createdBy`), and
+ * announced by `RegistryChanges`; what changed nothing is not. All may fail with `StoreUnavailable`; the other reasons are named at
  * each.
  */
 export class RegistryStore extends Context.Service<
@@ -124,12 +129,26 @@ export class RegistryStore extends Context.Service<
       filter: ModelFilter,
       window: Window<ModelName>,
     ) => Effect.Effect<ReadonlyArray<Model>, RegistryError>
-    /** Sets `updatedAt`, as `setConfig` does and nothing else. Fails with `ModelNotFound`. */
-    readonly updateModel: (name: ModelName, change: ModelChange) => Effect.Effect<Model, RegistryError>
-    /** Replaces the whole config. Fails with `ModelNotFound`. */
-    readonly setConfig: (name: ModelName, config: ModelConfig) => Effect.Effect<Model, RegistryError>
-    /** Deletes a model with its versions and aliases; one of the same name is a new model. Fails with `ModelNotFound`. */
-    readonly deleteModel: (name: ModelName) => Effect.Effect<void, RegistryError>
+    /**
+     * Sets `updatedAt`, as `setConfig` does and nothing else. Fails with `ModelNotFound`, or `RevisionMismatch` when the
+     * `Model` is not the expected one.
+     */
+    readonly updateModel: (
+      name: ModelName,
+      change: ModelChange,
+      expected?: Expectation,
+    ) => Effect.Effect<Model, RegistryError>
+    /** Replaces the whole config. Fails with `ModelNotFound`, or `RevisionMismatch` of the `ModelConfig`. */
+    readonly setConfig: (
+      name: ModelName,
+      config: ModelConfig,
+      expected?: Expectation,
+    ) => Effect.Effect<Model, RegistryError>
+    /**
+     * Deletes a model with its versions and aliases; one of the same name is a new model. Fails with `ModelNotFound`, or
+     * `RevisionMismatch` of the `Model`.
+     */
+    readonly deleteModel: (name: ModelName, expected?: Expectation) => Effect.Effect<void, RegistryError>
 
     /**
      * Gives the next number and commits the version. Numbers of one model have no gaps but those of deleted
@@ -171,11 +190,12 @@ export class RegistryStore extends Context.Service<
       version: VersionNumber,
       verdict: Verdict,
     ) => Effect.Effect<void, RegistryError>
-    /** Fails with `VersionNotFound`. */
+    /** Fails with `VersionNotFound`, or `RevisionMismatch` of the `Version`. */
     readonly describeVersion: (
       model: ModelName,
       version: VersionNumber,
       description: string,
+      expected?: Expectation,
     ) => Effect.Effect<Version, RegistryError>
     /**
      * From `ready` to `archived`, or back; does nothing to a version that is there already. Fails with
@@ -187,13 +207,20 @@ export class RegistryStore extends Context.Service<
       version: VersionNumber,
       archived: boolean,
     ) => Effect.Effect<Version, RegistryError>
-    /** Fails with `VersionNotFound`, or `VersionConflict` while an alias or the traffic policy points at it. */
-    readonly deleteVersion: (model: ModelName, version: VersionNumber) => Effect.Effect<void, RegistryError>
+    /**
+     * Fails with `VersionNotFound`, `VersionConflict` while an alias or the traffic policy points at it, or
+     * `RevisionMismatch` of the `Version`.
+     */
+    readonly deleteVersion: (
+      model: ModelName,
+      version: VersionNumber,
+      expected?: Expectation,
+    ) => Effect.Effect<void, RegistryError>
 
     /**
      * Points the alias at a version that is `ready`, and gives its newest move, which is no new one when it pointed
      * there already. Fails with `ModelNotFound`, `VersionNotFound`, `VersionConflict` when the version is in another
-     * state, `AliasMoved`, or with what the guard gave; for `production` also with `TrafficConflict` while a traffic
+     * state, `AliasMoved`, `RevisionMismatch`, or with what the guard gave; for `production` also with `TrafficConflict` while a traffic
      * policy is in force, unless that is to be cleared.
      */
     readonly setAlias: (
@@ -211,14 +238,21 @@ export class RegistryStore extends Context.Service<
       alias: AliasName,
       window: Window<number>,
     ) => Effect.Effect<ReadonlyArray<AliasMove>, RegistryError>
-    /** False when there was no such alias. Fails with `TrafficConflict` while the traffic policy names it. */
-    readonly deleteAlias: (model: ModelName, alias: AliasName) => Effect.Effect<boolean, RegistryError>
+    /**
+     * False when there was no such alias. Fails with `TrafficConflict` while the traffic policy names it, or
+     * `RevisionMismatch` of the `Alias`.
+     */
+    readonly deleteAlias: (
+      model: ModelName,
+      alias: AliasName,
+      expected?: Expectation,
+    ) => Effect.Effect<boolean, RegistryError>
 
     /**
      * Replaces the traffic policy, or removes it, and gives the newest change, which is no new one when the policy was
      * that already. Fails with `ModelNotFound`, `VersionNotFound` or `VersionConflict` when it names what is not there
      * or not ready, `TrafficNotFound` when there is nothing to remove, `TrafficConflict` when `after` is not the present
-     * revision, or with what the guard gave.
+     * revision, `RevisionMismatch`, or with what the guard gave.
      */
     readonly setTraffic: (
       model: ModelName,

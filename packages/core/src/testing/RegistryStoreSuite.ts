@@ -3,6 +3,7 @@ import { layer as withLayer } from "@effect/vitest"
 import type { Layer } from "effect"
 import type { RegistryStore } from "../registry/RegistryStore.ts"
 import { aliasTests } from "./RegistryStoreAliases.ts"
+import { expectationTests } from "./RegistryStoreExpectations.ts"
 import { modelTests } from "./RegistryStoreModels.ts"
 import { moveTests } from "./RegistryStoreMoves.ts"
 import { trafficTests } from "./RegistryStoreTraffic.ts"
@@ -21,5 +22,6 @@ export const suite = <E>(name: string, storeLayer: Layer.Layer<RegistryStore, E>
       aliasTests(it)
       moveTests(it)
       trafficTests(it)
+      expectationTests(it)
     },
   )

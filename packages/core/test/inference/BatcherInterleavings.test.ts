@@ -5,6 +5,7 @@ import fc from "fast-check"
 import { Batcher } from "../../src/inference/Batcher.ts"
 import { InferenceError } from "../../src/inference/InferenceError.ts"
 import { RuntimeError } from "../../src/inference/ModelRuntime.ts"
+import { VersionStatistics } from "../../src/inference/ModelStatistics.ts"
 import type { Tensor, Tensors } from "../../src/model/Tensor.ts"
 import {
   answerTo,
@@ -81,7 +82,7 @@ class Trial {
   constructor(concurrency: number, maxBatchSize: number, maxDelayMs: number) {
     this.#maxBatchSize = maxBatchSize
     this.model = new ControlledModel(concurrency)
-    this.batcher = new Batcher(this.model, { maxBatchSize, maxDelayMs })
+    this.batcher = new Batcher(this.model, { maxBatchSize, maxDelayMs }, new VersionStatistics())
     this.model.onRun = (run) => {
       try {
         this.#inspect(run)

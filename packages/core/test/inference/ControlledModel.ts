@@ -9,6 +9,7 @@ import {
   type RunResult,
   RuntimeError,
 } from "../../src/inference/ModelRuntime.ts"
+import { VersionStatistics } from "../../src/inference/ModelStatistics.ts"
 import type { Tensor, Tensors } from "../../src/model/Tensor.ts"
 
 /** Time is the test's from here on, immediates included. */
@@ -148,10 +149,12 @@ export const tagOf = async (promise: Promise<unknown>) => {
 
 export const openBatcher = (concurrency: number, maxBatchSize: number, maxDelayMs = 0) => {
   const model = new ControlledModel(concurrency)
-  const batcher = new Batcher(model, { maxBatchSize, maxDelayMs })
+  const statistics = new VersionStatistics()
+  const batcher = new Batcher(model, { maxBatchSize, maxDelayMs }, statistics)
   return {
     model,
     batcher,
+    statistics,
     /** Submits a request whose elements count up from `id`. */
     submit: (id: number, rows = 1, options: Partial<BatchRequest> = {}) =>
       batcher.submit(request({ x: rowsFrom(id, rows) }, options)),

@@ -1,6 +1,7 @@
 /** Which versions are in memory, and why: states, unloading by hand, loading ahead, the memory budget. */
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
+import { Actor } from "../../src/events/Actor.ts"
 import { BatcherClosed } from "../../src/inference/Batcher.ts"
 import { digestOf, FakeRuntime, loadFailed, runnerUnavailable } from "../fakes.ts"
 import {
@@ -110,6 +111,23 @@ it.effect("unloaded by hand it takes no requests until it is loaded again", () =
     route(a)
     yield* loaded(models, a)
   }),
+)
+
+it.effect("who loads and unloads by hand is in the audit log; loads for requests are not", () =>
+  Effect.gen(function* () {
+    const { models, audit } = yield* open()
+    yield* loaded(models, a)
+    yield* models.unload(routeTo(a))
+    yield* Effect.flip(models.load(routeTo(missing)))
+    yield* models.load(routeTo(a))
+    assert.deepStrictEqual(
+      (yield* audit.list({}, { limit: 10 })).map(({ actor, action, target }) => [actor, action, target.id]),
+      [
+        ["ada", "version.loaded", "digits/1"],
+        ["ada", "version.unloaded", "digits/1"],
+      ],
+    )
+  }).pipe(Effect.provideService(Actor, "ada")),
 )
 
 it.effect("unloading answers those who wait, also while it loads", () =>

@@ -15,6 +15,7 @@ import type { Batcher } from "../../src/inference/Batcher.ts"
 import { InferenceError } from "../../src/inference/InferenceError.ts"
 import { LoadedModels } from "../../src/inference/LoadedModels.ts"
 import type { RunResult } from "../../src/inference/ModelRuntime.ts"
+import { ModelStatistics } from "../../src/inference/ModelStatistics.ts"
 import type { ModelConfig } from "../../src/model/ModelConfig.ts"
 import { ModelName } from "../../src/model/Names.ts"
 import type { Tensor, Tensors } from "../../src/model/Tensor.ts"
@@ -105,6 +106,7 @@ export const open = Effect.fnUntraced(function* ({
     Layer.fresh(
       LoadedModels.layer.pipe(
         Layer.provideMerge(AuditLog.layer.pipe(Layer.provide(layerAuditStoreMemory))),
+        Layer.provide(ModelStatistics.layer),
         Layer.provide(
           Layer.mergeAll(layerArtifacts, layerRouting, runtime.layer, ForgeConfig.layer(settings)),
         ),

@@ -27,7 +27,7 @@ describe("a model name", () => {
 
   it("is nothing that a URL, a path or a person could take for something else", () => {
     const wrong = ["", "A", "-a", ".", "..", "_a", "a b", "a/b", "a%2fb", "é", "a\n", "\na", "a\u0000", "a:b"]
-    for (const name of [...wrong, "a".repeat(64)]) assert.isFalse(isName(name), JSON.stringify(name))
+    for (const name of [...wrong, "a".repeat(64), "stats"]) assert.isFalse(isName(name), JSON.stringify(name))
   })
 
   it("says what it is to be", () => {
@@ -35,6 +35,7 @@ describe("a model name", () => {
       message(ModelName, "Digits"),
       "a model name is 1 to 63 of a-z, 0-9, '.', '_' and '-', and starts with a letter or digit",
     )
+    assert.include(message(ModelName, "stats"), "a model can't be named 'stats'")
   })
 
   it.prop("is safe in a URL as it is", [ModelName], ([name]) => {

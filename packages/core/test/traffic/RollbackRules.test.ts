@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Context, Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
+import { AuditStore } from "../../src/audit/AuditStore.ts"
 import { EventStore } from "../../src/events/EventStore.ts"
 import { DeadlineExceeded, InferenceError, Overloaded } from "../../src/inference/InferenceError.ts"
 import { RunFailed, RunnerLost } from "../../src/inference/ModelRuntime.ts"
@@ -11,7 +12,7 @@ import { Aliases } from "../../src/registry/Aliases.ts"
 import type { Route } from "../../src/registry/Route.ts"
 import { RoutingTable } from "../../src/registry/RoutingTable.ts"
 import { TrafficPolicies } from "../../src/registry/TrafficPolicies.ts"
-import { breach, RollbackRules } from "../../src/traffic/RollbackRules.ts"
+import { breach, RollbackRules, rollbackActor } from "../../src/traffic/RollbackRules.ts"
 import { World } from "../fakes.ts"
 import { model, push, refused } from "../registry/uploading.ts"
 
@@ -107,6 +108,17 @@ it.effect("a version that fails is taken out, once, in the name of the rule, wit
       const last = events.at(-1)
       assert.deepInclude({ ...last }, { by: "rollback rule", model })
       assert.strictEqual(last?.change.type, "traffic.changed")
+      const [entry] = yield* Context.get(world.stored, AuditStore).list(
+        { actor: rollbackActor },
+        { limit: 10 },
+      )
+      assert.deepInclude(entry, {
+        action: "traffic.changed",
+        target: { type: "traffic", id: model },
+        before: half,
+        reason:
+          "Version 2 was taken out of the split: 3 of 4 requests within 60 s failed (75 %, the rule is 50 %)",
+      })
     }),
   ),
 )

@@ -4,7 +4,7 @@ import { AuditLog, AuditSequence, type AuditVerdict as Verdict } from "@modelfor
 import { Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { answeringAccess } from "./accessFailures.ts"
-import { pageOf, windowOf } from "./cursor.ts"
+import { makeCursors } from "./cursor.ts"
 
 const sequenceKey = (key: string) =>
   /^[1-9]\d{0,14}$/.test(key) ? AuditSequence.makeOption(Number(key)) : Option.none()
@@ -25,16 +25,17 @@ export const layerAudit = HttpApiBuilder.group(
   "audit",
   Effect.fnUntraced(function* (handlers) {
     const log = yield* AuditLog
+    const { windowOf, pageOf } = yield* makeCursors
     return handlers.handleAll({
       list: Effect.fnUntraced(function* ({ query }) {
         const { actor, action, type, target: id, from, to } = query
         if (id !== undefined && type === undefined) return yield* untyped()
-        const window = yield* windowOf(query, sequenceKey)
+        const window = yield* windowOf(["audit"], query, sequenceKey)
         const entries = yield* log.list(
           { actor, action, target: type === undefined ? undefined : { type, id }, from, to },
           { ...window, limit: window.limit + 1 },
         )
-        return pageOf(entries, window.limit, ({ sequence }) => sequence)
+        return pageOf(["audit"], entries, window.limit, ({ sequence }) => sequence)
       }, answeringAccess()),
       verify: () => log.verify().pipe(Effect.map(resource), answeringAccess()),
     })

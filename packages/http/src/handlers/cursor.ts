@@ -1,6 +1,6 @@
-/** Cursors: the last key of a page, opaque to clients. */
+/** Cursors: the last key of a page, opaque to clients, and good for the list that gave it only. */
 import { BadRequestProblem, defaultLimit } from "@modelforge/api"
-import type { Window } from "@modelforge/core"
+import { SecretKey, type Window } from "@modelforge/core"
 import { Effect, Option, Result } from "effect"
 import { Base64Url } from "effect/encoding"
 
@@ -10,27 +10,60 @@ const invalid = () =>
     errors: [{ path: "query.cursor", message: "not a cursor of this list" }],
   })
 
-/** The stretch of the list that a query asks for. `decode` says whether a key can be one of this list. */
-export const windowOf = <Key>(
-  query: { readonly limit?: number; readonly cursor?: string },
-  decode: (key: string) => Option.Option<Key>,
-): Effect.Effect<Window<Key>, BadRequestProblem> => {
-  const limit = query.limit ?? defaultLimit
-  if (query.cursor === undefined) return Effect.succeed({ limit })
-  const key = Result.getSuccess(Base64Url.decodeString(query.cursor)).pipe(Option.flatMap(decode))
-  return Option.isSome(key) ? Effect.succeed({ limit, after: key.value }) : Effect.fail(invalid())
-}
+/** Bytes of the signature before the key. */
+const signatureBytes = 16
 
-/** A page of at most `limit` of the items, one more of which were read to know whether there are more. */
-export const pageOf = <Item>(
-  items: ReadonlyArray<Item>,
-  limit: number,
-  keyOf: (item: Item) => string | number,
-): { readonly items: ReadonlyArray<Item>; readonly nextCursor: string | null } => {
-  const page = items.slice(0, limit)
-  const last = page.at(-1)
-  return {
-    items: page,
-    nextCursor: items.length > limit && last !== undefined ? Base64Url.encode(String(keyOf(last))) : null,
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** What the list and the key are signed as: neither can be taken for a part of the other. */
+const signed = (list: ReadonlyArray<string>, key: string) => JSON.stringify([...list, key])
+
+/**
+ * `list` names a list among all others: `["versions", "digits"]`. Filters are no part of it: a page is cut by its key,
+ * whatever is filtered out.
+ */
+export const makeCursors = Effect.map(SecretKey, (secret) => {
+  const cursorOf = (list: ReadonlyArray<string>, key: string) => {
+    const bytes = encoder.encode(key)
+    const cursor = new Uint8Array(signatureBytes + bytes.length)
+    cursor.set(secret.sign("cursor", signed(list, key)))
+    cursor.set(bytes, signatureBytes)
+    return Base64Url.encode(cursor)
   }
-}
+
+  const keyOf = (list: ReadonlyArray<string>, cursor: string): Option.Option<string> =>
+    Option.flatMap(Result.getSuccess(Base64Url.decode(cursor)), (bytes) => {
+      const key = decoder.decode(bytes.subarray(signatureBytes))
+      return secret.verify("cursor", signed(list, key), bytes.subarray(0, signatureBytes))
+        ? Option.some(key)
+        : Option.none()
+    })
+
+  return {
+    /** The stretch of the list that a query asks for. `decode` makes a key of its text. */
+    windowOf: <Key>(
+      list: ReadonlyArray<string>,
+      query: { readonly limit?: number; readonly cursor?: string },
+      decode: (key: string) => Option.Option<Key>,
+    ): Effect.Effect<Window<Key>, BadRequestProblem> => {
+      const limit = query.limit ?? defaultLimit
+      if (query.cursor === undefined) return Effect.succeed({ limit })
+      const key = Option.flatMap(keyOf(list, query.cursor), decode)
+      return Option.isSome(key) ? Effect.succeed({ limit, after: key.value }) : Effect.fail(invalid())
+    },
+
+    /** A page of at most `limit` of the items, one more of which were read to know whether there are more. */
+    pageOf: <Item>(
+      list: ReadonlyArray<string>,
+      items: ReadonlyArray<Item>,
+      limit: number,
+      keyOfItem: (item: Item) => string | number,
+    ): { readonly items: ReadonlyArray<Item>; readonly nextCursor: string | null } => {
+      const page = items.slice(0, limit)
+      const last = page.at(-1)
+      const more = items.length > limit && last !== undefined
+      return { items: page, nextCursor: more ? cursorOf(list, String(keyOfItem(last))) : null }
+    },
+  }
+})

@@ -30,6 +30,7 @@ interface ProblemTag {
   readonly TrafficNotFound: "TrafficNotFoundProblem"
   readonly TrafficConflict: "TrafficConflictProblem"
   readonly IncompatibleSplit: "IncompatibleSplitProblem"
+  readonly RevisionMismatch: "PreconditionFailedProblem"
   readonly DigestMismatch: "DigestMismatchProblem"
   readonly ArtifactTooLarge: "TooLargeProblem"
   readonly UploadInterrupted: "UploadInterruptedProblem"

@@ -5,11 +5,8 @@ import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { permitModel } from "../guard/permitModel.ts"
+import { revalidated, unlessKnown } from "./conditions.ts"
 import { answering, modelName } from "./failures.ts"
-
-/** Whether a client has what it asks for, by the weak comparison that RFC 9110 wants of `If-None-Match`. */
-const isKnown = (header: string | undefined, etag: string): boolean =>
-  header?.split(",").some((tag) => ["*", etag].includes(tag.trim().replace(/^W\//, ""))) ?? false
 
 export const layerInspection = HttpApiBuilder.group(
   ForgeApi,
@@ -33,11 +30,15 @@ export const layerInspection = HttpApiBuilder.group(
         Effect.fnUntraced(
           function* ({ params, headers }) {
             const { digest, json } = yield* registry.graph(yield* modelName(params.model), params.version)
-            // To be asked again: an alias moves, and a deleted model's name may be taken by another.
-            const kept = { etag: `"${digest}"`, "cache-control": "private, no-cache" }
-            return isKnown(headers["if-none-match"], kept.etag)
-              ? HttpServerResponse.empty({ status: 304, headers: kept })
-              : HttpServerResponse.text(yield* json, { contentType: "application/json", headers: kept })
+            const etag = `"${digest}"`
+            const answer = Effect.map(json, (text) =>
+              HttpServerResponse.text(text, {
+                contentType: "application/json",
+                headers: { etag, ...revalidated },
+              }),
+            )
+            const found = unlessKnown(headers, etag, () => answer)
+            return Effect.isEffect(found) ? yield* found : found
           },
           answering("ModelNotFound", "VersionNotFound", "GraphNotFound"),
         ),

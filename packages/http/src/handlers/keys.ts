@@ -4,7 +4,7 @@ import { AccessError, ApiKeys, type IssuedKey, KeyId, KeyNotFound } from "@model
 import { DateTime, Effect, Option, Redacted } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { answeringAccess } from "./accessFailures.ts"
-import { pageOf, windowOf } from "./cursor.ts"
+import { makeCursors } from "./cursor.ts"
 import { withHeaders } from "./withHeaders.ts"
 
 /** With the secret in the clear: the one answer that has it, and nothing on the way may keep it. */
@@ -43,13 +43,14 @@ export const layerKeys = HttpApiBuilder.group(
   "keys",
   Effect.fnUntraced(function* (handlers) {
     const keys = yield* ApiKeys
+    const { windowOf, pageOf } = yield* makeCursors
     return handlers.handleAll({
       create: ({ payload }) =>
         draftOf(payload).pipe(Effect.flatMap(keys.create), Effect.flatMap(issued), answeringAccess()),
       list: Effect.fnUntraced(function* ({ query }) {
-        const window = yield* windowOf(query, KeyId.makeOption)
+        const window = yield* windowOf(["keys"], query, KeyId.makeOption)
         const found = yield* keys.list({ ...window, limit: window.limit + 1 })
-        return pageOf(found, window.limit, ({ id }) => id)
+        return pageOf(["keys"], found, window.limit, ({ id }) => id)
       }, answeringAccess()),
       get: ({ params }) => keyId(params.key).pipe(Effect.flatMap(keys.find), answeringAccess("KeyNotFound")),
       revoke: ({ params }) =>

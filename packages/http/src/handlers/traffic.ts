@@ -1,35 +1,53 @@
 /** Handlers of traffic policies: translate, nothing else. */
 import { ForgeApi } from "@modelforge/api"
-import { ShadowTraffic, TrafficPolicies } from "@modelforge/core"
+import { ShadowTraffic, type Traffic, TrafficPolicies } from "@modelforge/core"
 import { Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { pageOf, windowOf } from "./cursor.ts"
+import { entityTag, expectationOf, tagged, unlessKnown } from "./conditions.ts"
+import { makeCursors } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 
 const revisionKey = (key: string) =>
   /^[1-9]\d{0,8}$/.test(key) ? Option.some(Number(key)) : Option.none<number>()
+
+const answer = (traffic: Traffic) => tagged(traffic, entityTag(traffic))
 
 export const layerTraffic = HttpApiBuilder.group(
   ForgeApi,
   "traffic",
   Effect.fnUntraced(function* (handlers) {
     const policies = yield* TrafficPolicies
+    const { windowOf, pageOf } = yield* makeCursors
     const shadows = yield* ShadowTraffic
     return handlers.handleAll({
-      get: ({ params }) =>
+      get: ({ params, headers }) =>
         modelName(params.model).pipe(
           Effect.flatMap(policies.get),
+          Effect.map((traffic) => unlessKnown(headers, entityTag(traffic), () => answer(traffic))),
           answering("ModelNotFound", "TrafficNotFound"),
         ),
-      set: ({ params, query, payload: { reason, ...policy } }) =>
+      set: ({ params, query, headers, payload: { reason, ...policy } }) =>
         modelName(params.model).pipe(
-          Effect.flatMap((model) => policies.set(model, policy, { reason, force: query.force === "true" })),
-          answering("ModelNotFound", "VersionNotFound", "VersionConflict", "IncompatibleSplit"),
+          Effect.flatMap((model) =>
+            policies.set(model, policy, {
+              reason,
+              force: query.force === "true",
+              expected: expectationOf(headers),
+            }),
+          ),
+          Effect.map(answer),
+          answering(
+            "ModelNotFound",
+            "VersionNotFound",
+            "VersionConflict",
+            "IncompatibleSplit",
+            "RevisionMismatch",
+          ),
         ),
-      remove: ({ params }) =>
+      remove: ({ params, headers }) =>
         modelName(params.model).pipe(
-          Effect.flatMap((model) => policies.remove(model)),
-          answering("ModelNotFound", "TrafficNotFound"),
+          Effect.flatMap((model) => policies.remove(model, { expected: expectationOf(headers) })),
+          answering("ModelNotFound", "TrafficNotFound", "RevisionMismatch"),
         ),
       shadow: ({ params }) =>
         modelName(params.model).pipe(
@@ -38,10 +56,10 @@ export const layerTraffic = HttpApiBuilder.group(
           answering("ModelNotFound", "TrafficNotFound"),
         ),
       history: Effect.fnUntraced(function* ({ params, query }) {
-        const window = yield* windowOf(query, revisionKey)
+        const window = yield* windowOf(["traffic", params.model], query, revisionKey)
         const model = yield* modelName(params.model)
         const changes = yield* policies.history(model, { ...window, limit: window.limit + 1 })
-        return pageOf(changes, window.limit, ({ revision }) => revision)
+        return pageOf(["traffic", model], changes, window.limit, ({ revision }) => revision)
       }, answering("ModelNotFound")),
     })
   }),

@@ -4,7 +4,7 @@ import { AccessError, Email, UserId, UserNotFound, Users } from "@modelforge/cor
 import { Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { answeringAccess } from "./accessFailures.ts"
-import { pageOf, windowOf } from "./cursor.ts"
+import { makeCursors } from "./cursor.ts"
 
 /** A user's id from a path. What can't be one is nobody's. */
 const userId = (id: string): Effect.Effect<UserId, AccessError> =>
@@ -18,13 +18,14 @@ export const layerUsers = HttpApiBuilder.group(
   "users",
   Effect.fnUntraced(function* (handlers) {
     const users = yield* Users
+    const { windowOf, pageOf } = yield* makeCursors
     return handlers.handleAll({
       create: ({ payload }) =>
         users.create(payload).pipe(answeringAccess("EmailTaken", "PasswordRefused", "PasswordsBusy")),
       list: Effect.fnUntraced(function* ({ query }) {
-        const window = yield* windowOf(query, Email.makeOption)
+        const window = yield* windowOf(["users"], query, Email.makeOption)
         const found = yield* users.list({ ...window, limit: window.limit + 1 })
-        return pageOf(found, window.limit, ({ email }) => email)
+        return pageOf(["users"], found, window.limit, ({ email }) => email)
       }, answeringAccess()),
       get: ({ params }) =>
         userId(params.user).pipe(Effect.flatMap(users.find), answeringAccess("UserNotFound")),

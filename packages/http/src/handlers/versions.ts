@@ -9,13 +9,16 @@ import {
   type Route,
   RoutingTable,
   Uploads,
+  type Version,
   VersionConflict,
   VersionNumber,
 } from "@modelforge/core"
 import { Effect, Option, Result, Sink, Stream } from "effect"
 import { HttpIncomingMessage, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { pageOf, windowOf } from "./cursor.ts"
+import { ReceivedContent } from "../idempotency/ReceivedContent.ts"
+import { entityTag, expectationOf, tagged, unlessKnown } from "./conditions.ts"
+import { makeCursors } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
 import { announcedDigest, uploadBody } from "./uploadBody.ts"
 import { versionResource } from "./versionResource.ts"
@@ -40,8 +43,12 @@ export const layerVersions = HttpApiBuilder.group(
     const uploads = yield* Uploads
     const routing = yield* RoutingTable
     const loaded = yield* LoadedModels
+    const { windowOf, pageOf } = yield* makeCursors
 
     const resource = versionResource(loaded)
+    /** What this server has in memory is shown with a version, but no change depends on it. */
+    const tag = (version: Version) => entityTag(version, resource(version).serving)
+    const answer = (version: Version) => tagged(resource(version), tag(version))
 
     /** A version that can be in memory, and where it is found there. */
     const servable = Effect.fnUntraced(function* (params: {
@@ -63,7 +70,7 @@ export const layerVersions = HttpApiBuilder.group(
         function* ({ params }: { readonly params: { readonly model: string; readonly version: string } }) {
           const { version, route } = yield* servable(params)
           yield* Effect.mapError(work(route), ({ message }) => new UnavailableProblem({ detail: message }))
-          return resource(version)
+          return answer(version)
         },
         answering("ModelNotFound", "VersionNotFound", "VersionConflict"),
       )
@@ -84,7 +91,9 @@ export const layerVersions = HttpApiBuilder.group(
               force: query.force === "true",
               description: query.description,
             })
-            return resource(version)
+            const received = yield* ReceivedContent
+            received(version.digest)
+            return answer(version)
           },
           // The upload has its own limit, and its body is never held.
           Effect.provideService(HttpIncomingMessage.MaxBodySize, undefined),
@@ -102,44 +111,51 @@ export const layerVersions = HttpApiBuilder.group(
       )
       .handleAll({
         list: Effect.fnUntraced(function* ({ params, query }) {
-          const window = yield* windowOf(query, versionKey)
+          const window = yield* windowOf(["versions", params.model], query, versionKey)
           const versions = yield* registry.versions(yield* modelName(params.model), {
             ...window,
             limit: window.limit + 1,
             state: query.state,
           })
-          return pageOf(versions.map(resource), window.limit, ({ version }) => version)
+          return pageOf(
+            ["versions", params.model],
+            versions.map(resource),
+            window.limit,
+            ({ version }) => version,
+          )
         }, answering("ModelNotFound")),
-        get: ({ params }) =>
+        get: ({ params, headers }) =>
           modelName(params.model).pipe(
             Effect.flatMap((model) => registry.version(model, params.version)),
-            Effect.map(resource),
+            Effect.map((version) => unlessKnown(headers, tag(version), () => answer(version))),
             answering("ModelNotFound", "VersionNotFound"),
           ),
-        update: ({ params, payload }) =>
+        update: ({ params, headers, payload }) =>
           modelName(params.model).pipe(
-            Effect.flatMap((model) => registry.describeVersion(model, params.version, payload.description)),
-            Effect.map(resource),
-            answering("ModelNotFound", "VersionNotFound"),
+            Effect.flatMap((model) =>
+              registry.describeVersion(model, params.version, payload.description, expectationOf(headers)),
+            ),
+            Effect.map(answer),
+            answering("ModelNotFound", "VersionNotFound", "RevisionMismatch"),
           ),
         load: change(loaded.load),
         unload: change(loaded.unload),
         archive: ({ params }) =>
           modelName(params.model).pipe(
             Effect.flatMap((model) => registry.archiveVersion(model, params.version)),
-            Effect.map(resource),
+            Effect.map(answer),
             answering("ModelNotFound", "VersionNotFound", "VersionConflict"),
           ),
         restore: ({ params }) =>
           modelName(params.model).pipe(
             Effect.flatMap((model) => registry.restoreVersion(model, params.version)),
-            Effect.map(resource),
+            Effect.map(answer),
             answering("ModelNotFound", "VersionNotFound", "VersionConflict"),
           ),
-        remove: ({ params }) =>
+        remove: ({ params, headers }) =>
           modelName(params.model).pipe(
-            Effect.flatMap((model) => registry.deleteVersion(model, params.version)),
-            answering("ModelNotFound", "VersionNotFound", "VersionConflict"),
+            Effect.flatMap((model) => registry.deleteVersion(model, params.version, expectationOf(headers))),
+            answering("ModelNotFound", "VersionNotFound", "VersionConflict", "RevisionMismatch"),
           ),
       })
       .handleRaw(

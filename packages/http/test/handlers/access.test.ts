@@ -316,9 +316,14 @@ describe("a key for some models", () => {
         ["digits", "wine"],
       )
       assert.strictEqual(body(rest)["nextCursor"], null)
-      const index = yield* limited("/v2/repository/index", { method: "POST" })
-      assert.include(index.text, "digits")
-      assert.notInclude(index.text, "iris")
+      for (const list of [
+        yield* limited("/v2/repository/index", { method: "POST" }),
+        yield* limited("/v2/models"),
+        yield* limited("/v2/models/stats"),
+      ]) {
+        assert.include(list.text, "digits")
+        assert.notInclude(list.text, "iris")
+      }
       isProblem(yield* limited("/v1/models", json({ name: "other" })), 403, "forbidden", { model: "other" })
       assert.strictEqual((yield* limited("/v1/models", json({ name: "new" }))).status, 201)
       const compare = "/v1/models/digits/versions/1/compare?to=1"

@@ -14,7 +14,15 @@ describe("metadata", () => {
         assert.deepStrictEqual(server.json, {
           name: "modelforge",
           version: "1.2.3",
-          extensions: ["classification", "model_repository", "schedule_policy", "binary_tensor_data"],
+          extensions: [
+            "classification",
+            "model_repository",
+            "model_repository(unload_dependents)",
+            "schedule_policy",
+            "model_configuration",
+            "binary_tensor_data",
+            "statistics",
+          ],
         })
       }
     }),
@@ -66,12 +74,65 @@ describe("metadata", () => {
     }),
   )
 
+  it.effect("lists the models", () =>
+    Effect.gen(function* () {
+      const mount = yield* mountWeb()
+      yield* withModel(mount, "digits")
+      yield* mount.call("/v1/models", json({ name: "empty" }))
+      assert.deepStrictEqual((yield* mount.call("/v2/models")).json, { models: ["digits", "empty"] })
+    }),
+  )
+
+  it.effect("is told in Triton's shape too: the batch apart from the dimensions, where there is one", () =>
+    Effect.gen(function* () {
+      const mount = yield* mountWeb()
+      yield* withModel(mount, "digits", ["text", "floats"])
+      const common = { name: "digits", platform: "onnxruntime_onnx", backend: "onnxruntime" }
+      const batched = {
+        ...common,
+        version_policy: { specific: { versions: [1, 2] } },
+        max_batch_size: 64,
+        input: [{ name: "x", data_type: "TYPE_FP32", dims: [2] }],
+        output: [{ name: "x_out", data_type: "TYPE_FP32", dims: [2] }],
+        dynamic_batching: { max_queue_delay_microseconds: 0 },
+      }
+      const config = (version = "") =>
+        Effect.map(mount.call(`/v2/models/digits${version}/config`), (answer) => answer.json)
+      assert.deepStrictEqual(yield* config(), batched)
+      assert.deepStrictEqual(yield* config("/versions/1"), {
+        ...common,
+        version_policy: { specific: { versions: [1] } },
+        max_batch_size: 0,
+        input: [
+          { name: "x", data_type: "TYPE_STRING", dims: [-1] },
+          { name: "flag", data_type: "TYPE_BOOL", dims: [] },
+        ],
+        output: [
+          { name: "x_out", data_type: "TYPE_STRING", dims: [-1] },
+          { name: "flag_out", data_type: "TYPE_BOOL", dims: [] },
+        ],
+      })
+      yield* mount.call(
+        "/v1/models/digits/config",
+        json({ batching: { maxBatchSize: 8, maxDelayMs: 5 } }, "PUT"),
+      )
+      assert.deepStrictEqual(yield* config(), {
+        ...batched,
+        max_batch_size: 8,
+        dynamic_batching: { max_queue_delay_microseconds: 5000 },
+      })
+      yield* mount.call("/v1/models/digits/config", json({ batching: { maxBatchSize: 1 } }, "PUT"))
+      const { dynamic_batching: _, ...alone } = batched
+      assert.deepStrictEqual(yield* config(), { ...alone, max_batch_size: 1 })
+    }),
+  )
+
   it.effect("of what does not exist is a 404 that names it", () =>
     Effect.gen(function* () {
       const mount = yield* mountWeb()
       yield* withModel(mount, "digits")
       yield* mount.call("/v1/models", json({ name: "empty" }))
-      for (const suffix of ["", "/ready"]) {
+      for (const suffix of ["", "/ready", "/config", "/stats"]) {
         isV2Error(yield* mount.call(`/v2/models/nope${suffix}`), 404, /unknown model: 'nope' is not found/)
         isV2Error(
           yield* mount.call(`/v2/models/nope/versions/1${suffix}`),
@@ -99,7 +160,7 @@ describe("metadata", () => {
       const { call, forge } = yield* mountWeb({ validationPatience: Duration.zero })
       forge.trial = Deferred.await(yield* Deferred.make<void>())
       yield* call("/v1/models/digits/versions?create=true", upload(onnx()))
-      for (const suffix of ["", "/ready"])
+      for (const suffix of ["", "/ready", "/config", "/stats"])
         isV2Error(yield* call(`/v2/models/digits/versions/1${suffix}`), 503, /is not ready, it is validating/)
       isV2Error(yield* call("/v2/models/digits/ready"), 404, /has no available versions/)
     }),

@@ -21,12 +21,12 @@ describe("the model repository", () => {
         { name: "digits", version: "2", state: "READY", reason: "" },
         { name: "empty", state: "UNAVAILABLE", reason: "no version is ready" },
       ]
-      for (const body of [undefined, "", "{}", '{"ready":false}', '{"ready":null}', "[]"]) {
+      for (const body of [undefined, "", "{}", '{"ready":false}', '{"ready":null}']) {
         const answer = yield* index(mount, body)
         assert.deepStrictEqual([answer.status, answer.json], [200, all], body)
       }
       assert.deepStrictEqual((yield* index(mount, '{"ready":true}')).json, all.slice(0, 2))
-      for (const body of ['{"ready":1}', '{"ready":"yes"}', "{", "\0"])
+      for (const body of ['{"ready":1}', '{"ready":"yes"}', "{", "\0", "[]", "7"])
         isV2Error(yield* index(mount, body), 400, /has to be empty, or JSON/)
     }),
   )
@@ -54,6 +54,41 @@ describe("the model repository", () => {
       assert.strictEqual((yield* call("/v2/models/digits/infer", infer)).status, 200)
       // The version that answers was loaded, the other one was not.
       isV2Error(yield* call("/v2/models/digits/versions/1/ready"), 503, /unloaded by hand/)
+    }),
+  )
+
+  it.effect("takes no files or configurations, and says so of parameters it can't follow", () =>
+    Effect.gen(function* () {
+      const mount = yield* mountWeb()
+      yield* withModel(mount, "digits")
+      const change = (what: string, body: string) =>
+        mount.call(`/v2/repository/models/digits/${what}`, { method: "POST", body })
+      for (const name of ["config", "file:1/model.onnx"])
+        isV2Error(
+          yield* change("load", JSON.stringify({ parameters: { [name]: "x" } })),
+          501,
+          /^failed to load 'digits': parameters\..*: a load brings nothing here/,
+        )
+      for (const [what, body] of [
+        ["load", "{"],
+        ["load", '{"parameters":{"a":{}}}'],
+        ["unload", '{"parameters":{"unload_dependents":1}}'],
+        ["unload", '{"parameters":7}'],
+      ] as const)
+        isV2Error(yield* change(what, body), 400, new RegExp(`^failed to ${what} 'digits'`))
+      assert.strictEqual((yield* mount.call("/v2/models/digits/ready")).status, 200)
+      assert.strictEqual((yield* change("load", '{"parameters":{"other":1}}')).status, 200)
+      assert.strictEqual((yield* change("unload", '{"parameters":{"unload_dependents":true}}')).status, 200)
+    }),
+  )
+
+  it.effect("reads only small bodies", () =>
+    Effect.gen(function* () {
+      const mount = yield* mountWeb()
+      yield* withModel(mount, "digits")
+      const large = { method: "POST", body: " ".repeat(2 ** 20 + 1) }
+      for (const path of ["index", "models/digits/load", "models/digits/unload"])
+        isV2Error(yield* mount.call(`/v2/repository/${path}`, large), 413, /larger than/)
     }),
   )
 

@@ -70,6 +70,7 @@ it.live("two servers share a database and a bucket: what one takes, the other se
     const environment = {
       ...environmentOf(yield* new S3Stub().start),
       DATABASE_URL: `postgres://postgres@127.0.0.1:${relay.port}/postgres`,
+      SECRET_KEY: "a secret that both servers share, long enough",
     }
     const one = yield* startServer({ environment })
     assert.strictEqual((yield* upload(one.target, "wine", wine)).status, 201)

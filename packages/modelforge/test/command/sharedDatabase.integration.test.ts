@@ -21,6 +21,7 @@ const sharedDatabase = Effect.gen(function* () {
   const relay = yield* startRelay(socketPath)
   const environment = {
     DATABASE_URL: `postgres://postgres:${secret}@127.0.0.1:${relay.port}/postgres`,
+    SECRET_KEY: "a secret that all servers share, long enough",
     MODELFORGE_ARTIFACTS_URL: `file:${folder}/artifacts`,
   }
   /** Runs one statement as the owner of the database. */

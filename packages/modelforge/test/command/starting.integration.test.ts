@@ -14,6 +14,8 @@ interface Refusal {
 
 const secret = "s3cret-word"
 
+const SECRET_KEY = "a secret of tests, long enough to be one"
+
 const refusals: Readonly<Record<string, Refusal>> = {
   "a port out of range": {
     args: ["--port", "99999"],
@@ -50,8 +52,12 @@ const refusals: Readonly<Record<string, Refusal>> = {
     says: /^The artifact storage can't be used: S3 needs a region: set AWS_REGION/,
   },
   "a database that is not there": {
-    environment: { DATABASE_URL: `postgres://forge:${secret}@127.0.0.1:1/models` },
+    environment: { DATABASE_URL: `postgres://forge:${secret}@127.0.0.1:1/models`, SECRET_KEY },
     says: /^Could not connect to PostgreSQL at 127\.0\.0\.1:1 as user "forge": the connection was refused/,
+  },
+  "a database of yours without a secret": {
+    environment: { DATABASE_URL: "postgres://forge@127.0.0.1:1/models" },
+    says: /^SECRET_KEY: a server with a database of yours needs a secret/,
   },
   "a data folder below a file": {
     args: ["--data-dir", "/etc/hostname/data"],
@@ -95,7 +101,7 @@ it.live("what can't be used is refused in one line, with what to do", () =>
     const { port } = yield* silentPort
     const all: Readonly<Record<string, Refusal>> = {
       "a database that never answers": {
-        environment: { DATABASE_URL: `postgres://forge:${secret}@127.0.0.1:${port}/models` },
+        environment: { DATABASE_URL: `postgres://forge:${secret}@127.0.0.1:${port}/models`, SECRET_KEY },
         says: /^Could not connect to PostgreSQL at 127\.0\.0\.1:\d+ as user "forge"/,
       },
       ...refusals,

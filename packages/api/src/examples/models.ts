@@ -1,0 +1,98 @@
+/** Examples of models. */
+import type { OperationExamples } from "./OperationExample.ts"
+
+export const modelsExamples: OperationExamples = {
+  "models.create": {
+    body: {
+      name: "grapes",
+      description: "Tells grape varieties apart",
+      tags: ["demo"],
+      labels: { team: "cellar" },
+    },
+    answer: {
+      name: "grapes",
+      description: "Tells grape varieties apart",
+      tags: ["demo"],
+      labels: { team: "cellar" },
+      createdAt: "2026-11-26T09:02:48.571Z",
+      updatedAt: "2026-11-26T09:02:48.571Z",
+      latestVersion: null,
+      aliases: {},
+      traffic: null,
+      config: {},
+      state: "empty",
+    },
+  },
+  "models.list": {
+    parameters: { limit: 2 },
+    answer: {
+      items: [
+        {
+          name: "diabetes",
+          description: "",
+          tags: [],
+          labels: {},
+          createdAt: "2026-11-26T09:02:47.499Z",
+          updatedAt: "2026-11-26T09:02:47.499Z",
+          latestVersion: 1,
+          aliases: { production: 1 },
+          traffic: null,
+          config: {},
+          state: "ready",
+        },
+        {
+          name: "digits",
+          description: "",
+          tags: [],
+          labels: {},
+          createdAt: "2026-11-26T09:02:47.500Z",
+          updatedAt: "2026-11-26T09:02:47.500Z",
+          latestVersion: 1,
+          aliases: { production: 1 },
+          traffic: null,
+          config: {},
+          state: "ready",
+        },
+      ],
+      nextCursor: "8s8u4ovV8cxqtdC2Ooe__GRpZ2l0cw",
+    },
+  },
+  "models.get": {
+    answer: {
+      name: "wine",
+      description: "",
+      tags: [],
+      labels: {},
+      createdAt: "2026-11-26T09:02:47.953Z",
+      updatedAt: "2026-11-26T09:02:47.953Z",
+      latestVersion: 1,
+      aliases: { production: 1 },
+      traffic: null,
+      config: {},
+      state: "ready",
+    },
+  },
+  "models.update": {
+    parameters: { model: "grapes" },
+    body: { description: "Tells 12 grape varieties apart", tags: ["demo", "fruit"] },
+    answer: {
+      name: "grapes",
+      description: "Tells 12 grape varieties apart",
+      tags: ["demo", "fruit"],
+      labels: { team: "cellar" },
+      createdAt: "2026-11-26T09:02:48.571Z",
+      updatedAt: "2026-11-26T09:02:48.641Z",
+      latestVersion: null,
+      aliases: {},
+      traffic: null,
+      config: {},
+      state: "empty",
+    },
+  },
+  "models.remove": { parameters: { model: "grapes" } },
+  "models.config": { answer: {} },
+  "models.configure": {
+    body: { batching: { maxBatchSize: 32, maxDelayMs: 2 }, queue: { maxDepth: 256 }, instances: 1 },
+    answer: { batching: { maxBatchSize: 32, maxDelayMs: 2 }, queue: { maxDepth: 256 }, instances: 1 },
+  },
+}
