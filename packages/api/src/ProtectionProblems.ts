@@ -8,7 +8,9 @@ export class RateLimitedProblem extends HttpApiError.Problem<RateLimitedProblem>
   status: 429,
   title: "Too many requests",
 }) {
-  static readonly example = { detail: "The caller is over its limit of 100 requests in 60 seconds: try again in 12 seconds" }
+  static readonly example = {
+    detail: "The caller is over its limit of 100 requests in 60 seconds: try again in 12 seconds",
+  }
 }
 
 /** The body came too slowly, or not at all. */
@@ -24,7 +26,9 @@ export class UriTooLongProblem extends HttpApiError.Problem<UriTooLongProblem>()
   status: 414,
   title: "The path and query are too long",
 }) {
-  static readonly example = { detail: "The path and query have 9000 characters, more than the 8192 that are taken" }
+  static readonly example = {
+    detail: "The path and query have 9000 characters, more than the 8192 that are taken",
+  }
 }
 
 export class MisdirectedProblem extends HttpApiError.Problem<MisdirectedProblem>()("MisdirectedProblem", {
