@@ -65,7 +65,8 @@ export const mountSuite = (
       Effect.gen(function* () {
         const { call } = yield* open()
         const form = new FormData()
-        form.append("file", new Blob([onnx("text")]), "model.onnx")
+        // Larger than a body of management may be.
+        form.append("file", new Blob([onnx("text", "x".repeat(2 ** 21))]), "model.onnx")
         const made = yield* call("/v1/models/digits/versions?create=true", { method: "POST", body: form })
         assert.strictEqual(made.status, 201, made.text)
       }),

@@ -13,7 +13,8 @@ import type { Problem } from "../problems.ts"
 /** V2 has its own body for failures, on every spelling of its paths. */
 const isV2 = (target: string) => /^(?:https?:\/\/[^/]*)?\/+v2(?:[/?;#]|$)/i.test(target)
 
-const refusal = (target: string, problem: Problem, headers: Readonly<Record<string, string>> = {}) => {
+/** In the words of the plane that the target is of. */
+export const refusal = (target: string, problem: Problem, headers: Readonly<Record<string, string>> = {}) => {
   const v2 = isV2(target)
   return {
     status: problem.status,
