@@ -11,6 +11,8 @@ const parameterExamples: Readonly<Record<string, string>> = {
   model: "wine",
   version: "1",
   alias: "production",
+  key: "4zk2m8q0xw7c",
+  user: "0b0ff7a4-34ab-4a8e-8a4a-6c0f8c8d6b1e",
   upload: "6c84fb90-12c4-41e1-a5c8-2f1f0e0b9f3a",
 }
 

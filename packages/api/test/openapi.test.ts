@@ -123,9 +123,9 @@ describe("the OpenAPI document", () => {
   })
 
   it("says of every call of /v1 how it fails when the store is away", () => {
-    // OPTIONS tells what the server can do, and asks nobody.
+    // OPTIONS tells what the server can do and /v1/me who asks: neither asks the store.
     for (const { name, path, operation } of operations)
-      if (path.startsWith("/v1") && !name.startsWith("OPTIONS"))
+      if (path.startsWith("/v1") && path !== "/v1/me" && !name.startsWith("OPTIONS"))
         assert.include(
           responses(operation).map(({ status }) => status),
           503,
@@ -136,8 +136,8 @@ describe("the OpenAPI document", () => {
   it("says of every prediction how it can end", () => {
     for (const { name, path, operation } of operations) {
       const expected = {
-        infer: [200, 400, 404, 413, 415, 500, 501, 503, 504],
-        predict: [200, 400, 404, 413, 415, 422, 500, 503, 504],
+        infer: [200, 400, 401, 403, 404, 413, 415, 429, 500, 501, 503, 504],
+        predict: [200, 400, 401, 403, 404, 413, 415, 422, 429, 500, 503, 504],
       }
       const plane = /\/(infer|predict)$/.exec(path)?.[1]
       if (plane === "infer" || plane === "predict")
@@ -169,15 +169,21 @@ describe("the OpenAPI document", () => {
     assert.isTrue(object(find("POST /v1/models")["requestBody"])["required"])
   })
 
-  it("says how callers say who they are, but where nobody is asked", () => {
-    const schemes = object(object(object(parsed)["components"])["securitySchemes"])
-    assert.deepInclude(schemes["bearer"], { type: "http", scheme: "bearer" })
-    assert.deepInclude(schemes["apiKey"], { type: "apiKey", in: "header", name: "x-api-key" })
+  it("says of every operation who may use it, and how they say who they are", () => {
     for (const { name, path, operation } of operations) {
-      const isPublic = ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"].includes(path)
-      const expected = isPublic ? [] : [{ bearer: [] }, { apiKey: [] }, {}]
-      assert.deepStrictEqual(operation["security"], expected, name)
+      const security = array(operation["security"]).map(object)
+      const isPublic = ["/healthz", "/readyz"].includes(path) || path.startsWith("/v2/health/")
+      assert.strictEqual(security.length === 0, isPublic, name)
+      for (const requirement of security)
+        assert.include([[], ["bearer"], ["apiKey"]].map(String), String(Object.keys(requirement)), name)
+      const statuses = responses(operation).map(({ status }) => status)
+      if (!isPublic) assert.includeMembers(statuses, [401, 403], name)
     }
+    const schemes = object(object(object(parsed)["components"])["securitySchemes"])
+    assert.deepInclude(object(schemes["bearer"]), { type: "http", scheme: "bearer" })
+    assert.deepInclude(object(schemes["apiKey"]), { type: "apiKey", in: "header", name: "x-api-key" })
+    const login = operations.find(({ path }) => path === "/v1/auth/login")
+    assert.deepStrictEqual(login?.operation["security"], [{}, { bearer: ["admin"] }, { apiKey: ["admin"] }])
   })
 
   it("refers only to what it holds", () => {
@@ -206,6 +212,8 @@ describe("the OpenAPI document", () => {
         "deadline-exceeded",
         "digest-mismatch",
         "duplicate-version",
+        "email-taken",
+        "forbidden",
         "graph-not-found",
         "idempotency-key-reused",
         "incompatible-signature",
@@ -213,6 +221,11 @@ describe("the OpenAPI document", () => {
         "internal",
         "invalid-inputs",
         "invalid-request",
+        "key-not-found",
+        "key-revoked",
+        "last-admin",
+        "locked-out",
+        "login-refused",
         "model-exists",
         "model-not-found",
         "offset-mismatch",
@@ -226,6 +239,7 @@ describe("the OpenAPI document", () => {
         "too-large",
         "traffic-conflict",
         "traffic-not-found",
+        "unauthorized",
         "unavailable",
         "unsupported-media-type",
         "unsupported-protocol",
@@ -233,6 +247,7 @@ describe("the OpenAPI document", () => {
         "upload-interrupted",
         "upload-locked",
         "upload-not-found",
+        "user-not-found",
         "version-conflict",
         "version-not-found",
       ],

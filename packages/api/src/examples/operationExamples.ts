@@ -1,4 +1,5 @@
 /** Examples of all operations, by their ids. */
+import { accessExamples } from "./access.ts"
 import { aliasesExamples } from "./aliases.ts"
 import { descriptionsExamples } from "./descriptions.ts"
 import { inferenceProtocolExamples } from "./inferenceProtocol.ts"
@@ -22,4 +23,5 @@ export const operationExamples: OperationExamples = {
   ...trafficExamples,
   ...predictExamples,
   ...inferenceProtocolExamples,
+  ...accessExamples,
 }

@@ -15,6 +15,11 @@ const object = (value: unknown): Json => {
 const array = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
 const server = sharedServer({ args: ["--examples"] })
+/** One that asks for keys, once there is one. */
+const guarded = sharedServer({})
+
+/** Operations on keys, users and the audit log. */
+const isOfAccess = ({ id }: Operation) => /^(?:keys|users|auth|audit)\./.test(id)
 
 /** The same model in other bytes: a field that no reader knows is appended. */
 const wine = readFileSync(exampleModels.find(({ name }) => name === "wine")?.file ?? "")
@@ -94,9 +99,14 @@ const checkerOf = (document: Json) => {
 interface Given {
   readonly parameters?: Readonly<Record<string, string>>
   readonly bytes?: Uint8Array
+  readonly headers?: Readonly<Record<string, string>>
 }
 
-const requestOf = (url: string, operation: Operation, { parameters = {}, bytes }: Given = {}) => {
+const requestOf = (
+  url: string,
+  operation: Operation,
+  { parameters = {}, bytes, headers = {} }: Given = {},
+) => {
   const values = operation.parameters.flatMap((parameter) => {
     const name = String(parameter["name"])
     const value = parameters[name] ?? parameter["example"]
@@ -124,6 +134,7 @@ const requestOf = (url: string, operation: Operation, { parameters = {}, bytes }
   return fetch(`${url}${path}${query === "" ? "" : `?${query}`}`, {
     method: operation.method,
     headers: {
+      ...headers,
       ...Object.fromEntries(of("header")),
       ...(body === undefined || content === undefined ? {} : { "content-type": body.type }),
     },
@@ -138,6 +149,23 @@ const begun = Effect.gen(function* () {
 })
 
 const mediaType = (response: Response) => response.headers.get("content-type")?.split(";")[0] ?? ""
+
+/** Carries operations out, each once, and holds the answers against the description. */
+const carrier = (url: string, operations: ReadonlyArray<Operation>, check: ReturnType<typeof checkerOf>) => {
+  const left = new Map(operations.map((operation) => [operation.id, operation]))
+  const carryOut = Effect.fnUntraced(function* (id: string, given?: Given) {
+    const operation = left.get(id) ?? assert.fail(`no operation ${id}, or twice`)
+    left.delete(id)
+    const response = yield* Effect.promise(() => requestOf(url, operation, given))
+    const text = yield* Effect.promise(() => response.text())
+    assert.isBelow(response.status, 300, `${id}: ${text}`)
+    const type = mediaType(response)
+    const json: unknown = type === "application/json" ? JSON.parse(text) : text
+    check.answer(operation, response.status, type, json)
+    return { headers: response.headers, json }
+  })
+  return { left, carryOut }
+}
 
 describe("the API's description", () => {
   it.live("has an example of every JSON that is sent or answered, each as its schema says", () =>
@@ -166,19 +194,8 @@ describe("the API's description", () => {
   it.live("is carried out by a server, example by example", () =>
     Effect.gen(function* () {
       const { url, operations, check } = yield* begun
-      const left = new Map(operations.map((operation) => [operation.id, operation]))
-
-      const carryOut = Effect.fnUntraced(function* (id: string, given?: Given) {
-        const operation = left.get(id) ?? assert.fail(`no operation ${id}, or twice`)
-        left.delete(id)
-        const response = yield* Effect.promise(() => requestOf(url, operation, given))
-        const text = yield* Effect.promise(() => response.text())
-        assert.isBelow(response.status, 300, `${id}: ${text}`)
-        const type = mediaType(response)
-        const json: unknown = type === "application/json" ? JSON.parse(text) : text
-        check.answer(operation, response.status, type, json)
-        return { headers: response.headers, json }
-      })
+      const others = operations.filter((operation) => !isOfAccess(operation))
+      const { left, carryOut } = carrier(url, others, check)
 
       const put = (path: string, init: RequestInit) =>
         Effect.promise(async () => {
@@ -208,9 +225,18 @@ describe("the API's description", () => {
           "versionReady",
           "repositoryIndex",
         ].map((name) => `inferenceProtocol.${name}`),
-        ...["infer", "inferVersion", "repositoryUnload", "repositoryLoad"].map(
-          (name) => `inferenceProtocol.${name}`,
-        ),
+        ...[
+          "infer",
+          "inferVersion",
+          "models",
+          "statistics",
+          "modelStatistics",
+          "versionStatistics",
+          "modelConfig",
+          "versionConfig",
+          "repositoryUnload",
+          "repositoryLoad",
+        ].map((name) => `inferenceProtocol.${name}`),
         "predict.predict",
         ...["create", "list", "get", "update", "config", "configure", "remove"].map(
           (name) => `models.${name}`,
@@ -253,6 +279,37 @@ describe("the API's description", () => {
       })
       yield* carryOut("uploads.abort", uploadIn(other))
 
+      assert.deepStrictEqual([...left.keys()], [], "operations whose example nobody carried out")
+    }),
+  )
+
+  it.live("is carried out by a server that asks for keys", () =>
+    Effect.gen(function* () {
+      const { operations, check } = yield* begun
+      const { url } = yield* guarded
+      const { left, carryOut } = carrier(url, operations.filter(isOfAccess), check)
+      const first = yield* Effect.promise(async () =>
+        object(
+          await (
+            await fetch(`${url}/v1/keys`, {
+              method: "POST",
+              headers: { "content-type": "application/json" },
+              body: JSON.stringify({ name: "first", scopes: ["admin", "read"] }),
+            })
+          ).json(),
+        ),
+      )
+      const headers = { authorization: `Bearer ${String(first["secret"])}` }
+      const key = object((yield* carryOut("keys.create", { headers })).json)
+      const ofKey = { headers, parameters: { key: String(key["id"]) } }
+      yield* carryOut("keys.list", { headers })
+      for (const name of ["get", "rotate", "revoke"]) yield* carryOut(`keys.${name}`, ofKey)
+      const user = object((yield* carryOut("users.create", { headers })).json)
+      const ofUser = { headers, parameters: { user: String(user["id"]) } }
+      yield* carryOut("users.list", { headers })
+      yield* carryOut("auth.login")
+      for (const name of ["get", "update", "endSessions", "remove"]) yield* carryOut(`users.${name}`, ofUser)
+      for (const id of ["auth.me", "audit.list", "audit.verify"]) yield* carryOut(id, { headers })
       assert.deepStrictEqual([...left.keys()], [], "operations whose example nobody carried out")
     }),
   )
