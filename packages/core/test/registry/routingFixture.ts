@@ -19,7 +19,7 @@ export interface Draft {
   readonly traffic?: Traffic
 }
 
-export const routes = (model: ModelName, { versions, aliases = {}, reason, traffic }: Draft) =>
+const routes = (model: ModelName, { versions, aliases = {}, reason, traffic }: Draft) =>
   Routes.make({
     model,
     config: { runLimitMs: 5 },
