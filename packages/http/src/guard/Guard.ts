@@ -107,7 +107,7 @@ export class Guard extends Context.Service<
           authorization: firstValue(headers["authorization"]),
           apiKey: firstValue(headers["x-api-key"]),
         }),
-        (refused) => refuseCredentials(target, refused),
+        () => refuseCredentials(target),
       )
     }
 
