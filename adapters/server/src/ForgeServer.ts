@@ -2,11 +2,14 @@
 import { createServer, type Server } from "node:http"
 import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { DataPlane, Guard, layerRoutes, ServerReadiness } from "@modelforge/http"
-import { makeNodeListener, type NodeListener } from "@modelforge/http/node"
+import { DataPlane, Guard, layerRoutes, maxHeaders, Protection, ServerReadiness } from "@modelforge/http"
+import { type BodyPatience, makeNodeListener, type NodeListener } from "@modelforge/http/node"
 import { Context, type Duration, Effect, FileSystem, Layer, Schema, Scope } from "effect"
 import { HttpRouter } from "effect/http"
 import { type Connections, watchConnections } from "./drain.ts"
+
+/** Bytes of a request's line and headers. */
+const maxHeaderBytes = 16 * 1024
 
 /** Where a server listens. */
 export type Listen =
@@ -20,6 +23,12 @@ export interface ForgeServerOptions {
   readonly prepare?: { readonly what: string; readonly work: Effect.Effect<void> } | undefined
   /** How long requests under way may take to finish; asked for when the server stops. Default: 10 seconds. */
   readonly drainTimeout?: Effect.Effect<Duration.Input> | undefined
+  /** How long a request's head may take to arrive, in milliseconds. Default: 20 seconds. */
+  readonly headersTimeoutMs?: number | undefined
+  /** For bodies that come slowly. */
+  readonly patience?: BodyPatience | undefined
+  /** Connections to one address at once; more are closed. Default: 10,000. */
+  readonly maxConnections?: number | undefined
 }
 
 /** What to do, by the code of the system's refusal. */
@@ -73,14 +82,18 @@ const makeApp = Effect.gen(function* () {
   return yield* NodeHttpServer.makeHandler(app, { scope })
 })
 
-/** What follows on a connection that is not HTTP. An answer on its way is cut: after it nothing could be told from it. */
+const malformedStatus: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+}
+
+/** What follows on a connection that is not HTTP, or not in time. An answer on its way is cut: after it nothing could be told from it. */
 const answerMalformed = (connections: Connections) => (error: NodeJS.ErrnoException, socket: Duplex) => {
   if (error.code === "ECONNRESET" || !socket.writable || connections.isAnswering(socket)) {
     socket.destroy()
     return
   }
-  const status =
-    error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request"
+  const status = malformedStatus[error.code ?? ""] ?? "400 Bad Request"
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
@@ -96,6 +109,7 @@ export class ForgeServer extends Context.Service<
     const fs = yield* FileSystem.FileSystem
     const dataPlane = yield* DataPlane
     const guard = yield* Guard
+    const protection = yield* Protection
     const readiness = yield* ServerReadiness
     const app: NodeListener = yield* makeApp
     const drainTimeout = options.drainTimeout ?? Effect.succeed("10 seconds" as const)
@@ -109,8 +123,21 @@ export class ForgeServer extends Context.Service<
 
     const open = Effect.fnUntraced(function* (listen: Listen) {
       const unixSocket = "socketPath" in listen
-      const listener = makeNodeListener({ dataPlane, app, guard, unixSocket })
-      const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0 }, listener)
+      const { patience, headersTimeoutMs = 20_000 } = options
+      const listener = makeNodeListener({ dataPlane, app, guard, protection, unixSocket, patience })
+      const server = createServer(
+        {
+          keepAliveTimeout: 65_000,
+          requestTimeout: 0, // bodies have limits of their own
+          headersTimeout: headersTimeoutMs,
+          connectionsCheckingInterval: Math.min(1000, headersTimeoutMs),
+          maxHeaderSize: maxHeaderBytes,
+        },
+        listener,
+      )
+      // One more than is taken, for Node drops what is beyond in silence.
+      server.maxHeadersCount = maxHeaders + 1
+      server.maxConnections = options.maxConnections ?? 10_000
       const connections = watchConnections(server)
       servers.push(connections)
       server.on("clientError", answerMalformed(connections))

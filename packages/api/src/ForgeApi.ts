@@ -10,6 +10,7 @@ import { DescriptionsApi } from "./DescriptionsApi.ts"
 import {
   InferenceProtocolApi,
   InferenceProtocolForbidden,
+  InferenceProtocolRateLimited,
   InferenceProtocolUnauthorized,
 } from "./InferenceProtocolApi.ts"
 import { InspectionApi } from "./InspectionApi.ts"
@@ -18,6 +19,7 @@ import { ModelsApi } from "./ModelsApi.ts"
 import { describe } from "./openApiDescription.ts"
 import { PredictApi } from "./PredictApi.ts"
 import { BadRequestProblem, InternalProblem, InvalidRequestProblem } from "./Problems.ts"
+import { RateLimitedProblem } from "./ProtectionProblems.ts"
 import { SystemApi } from "./SystemApi.ts"
 import { withSecurity } from "./security.ts"
 import { TrafficApi } from "./TrafficApi.ts"
@@ -25,18 +27,25 @@ import { UploadsApi } from "./UploadsApi.ts"
 import { UsersApi } from "./UsersApi.ts"
 import { VersionsApi } from "./VersionsApi.ts"
 
-/** Renders requests that do not decode, and failures nobody expected, as problems. Declares what the guard answers. */
+/** Renders requests that do not decode, and failures nobody expected, as problems. Declares what the guard and limits answer. */
 export class RequestProblems extends HttpApiMiddleware.Service<RequestProblems>()(
   "@modelforge/api/RequestProblems",
   {
-    error: [BadRequestProblem, UnauthorizedProblem, ForbiddenProblem, InvalidRequestProblem, InternalProblem],
+    error: [
+      BadRequestProblem,
+      UnauthorizedProblem,
+      ForbiddenProblem,
+      InvalidRequestProblem,
+      RateLimitedProblem,
+      InternalProblem,
+    ],
   },
 ) {}
 
-/** Declares what the guard answers to clients of V2, which have their own body for failures. */
+/** Declares what the guard and limits answer to clients of V2, which have their own body for failures. */
 export class InferenceProtocolRefusals extends HttpApiMiddleware.Service<InferenceProtocolRefusals>()(
   "@modelforge/api/InferenceProtocolRefusals",
-  { error: [InferenceProtocolUnauthorized, InferenceProtocolForbidden] },
+  { error: [InferenceProtocolUnauthorized, InferenceProtocolForbidden, InferenceProtocolRateLimited] },
 ) {}
 
 const groups = HttpApi.make("modelforge")

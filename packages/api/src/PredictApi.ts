@@ -20,6 +20,7 @@ import {
   UnsupportedMediaTypeProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
+import { RateLimitedProblem } from "./ProtectionProblems.ts"
 
 /** A tensor as nested arrays along its shape, or a bare value for a scalar. */
 const Nested = Schema.Unknown
@@ -80,6 +81,7 @@ export class PredictApi extends HttpApiGroup.make("predict")
         InvalidRequestProblem,
         InvalidInputsProblem,
         RunFailedProblem,
+        RateLimitedProblem,
         InternalProblem,
         OverloadedProblem,
         UnavailableProblem,

@@ -136,8 +136,8 @@ describe("the OpenAPI document", () => {
   it("says of every prediction how it can end", () => {
     for (const { name, path, operation } of operations) {
       const expected = {
-        infer: [200, 400, 401, 403, 404, 413, 415, 500, 501, 503, 504],
-        predict: [200, 400, 401, 403, 404, 413, 415, 422, 500, 503, 504],
+        infer: [200, 400, 401, 403, 404, 413, 415, 429, 500, 501, 503, 504],
+        predict: [200, 400, 401, 403, 404, 413, 415, 422, 429, 500, 503, 504],
       }
       const plane = /\/(infer|predict)$/.exec(path)?.[1]
       if (plane === "infer" || plane === "predict")
@@ -233,6 +233,7 @@ describe("the OpenAPI document", () => {
         "overloaded",
         "password-refused",
         "precondition-failed",
+        "rate-limited",
         "request-in-progress",
         "run-failed",
         "too-large",

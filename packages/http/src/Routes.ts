@@ -18,6 +18,7 @@ import { layerUploads } from "./handlers/uploads.ts"
 import { layerUsers } from "./handlers/users.ts"
 import { layerVersions } from "./handlers/versions.ts"
 import { layerIdempotentRequests } from "./idempotency/layerIdempotentRequests.ts"
+import { layerPassage } from "./protection/layerPassage.ts"
 import {
   docsPath,
   layerFallback,
@@ -27,6 +28,8 @@ import {
 } from "./requestProblems.ts"
 
 export const layerRoutes = Layer.mergeAll(
+  // Before the guard: what it refuses has the same headers as everything else.
+  layerPassage,
   HttpApiBuilder.layer(ForgeApi, { openapiPath }),
   HttpApiSwagger.layer(ForgeApi, { path: docsPath }),
   layerFallback,

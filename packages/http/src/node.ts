@@ -2,3 +2,4 @@
 export * from "./guard/openMode.ts"
 export * from "./node/BodyThreads.ts"
 export * from "./node/NodeListener.ts"
+export type { BodyPatience } from "./node/SlowBodies.ts"

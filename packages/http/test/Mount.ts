@@ -1,9 +1,10 @@
 /** ModelForge mounted somewhere, as its clients reach it. */
 import { NodeHttpServer } from "@effect/platform-node"
-import type { Authentication, Settings } from "@modelforge/core"
+import type { Authentication, RateLimits, Settings } from "@modelforge/core"
 import { Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { Guard } from "../src/guard/Guard.ts"
+import { layerProtection, type ProtectionOptions } from "../src/protection/Protection.ts"
 import { layerRoutes } from "../src/Routes.ts"
 import { ServerVersion } from "../src/ServerVersion.ts"
 import { makeForge, type TestForge } from "./TestForge.ts"
@@ -47,12 +48,13 @@ export const mountOf = (forge: TestForge, fetch: Mount["fetch"]): Mount => ({
 /** The routes as a Web handler: what hosts get that know no Node. */
 export const mountWeb = Effect.fnUntraced(function* (
   settings: Partial<Settings> = {},
-  guard: Layer.Layer<Guard, never, Authentication> = Guard.layerOwner,
+  guard: Layer.Layer<Guard, never, Authentication | RateLimits> = Guard.layerOwner,
+  protection: ProtectionOptions = {},
 ) {
   const forge = yield* makeForge(settings)
   const context = yield* Effect.orDie(Layer.build(forge.layer))
   const routes = layerRoutes.pipe(
-    Layer.provide(guard),
+    Layer.provide([guard, layerProtection(protection)]),
     Layer.provideMerge(Layer.succeedContext(context)),
     Layer.provideMerge(Layer.succeed(ServerVersion, "1.2.3")),
     Layer.provide(NodeHttpServer.layerHttpServices),

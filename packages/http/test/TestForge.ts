@@ -27,6 +27,7 @@ import {
   type ModelSummary,
   PasswordCost,
   type Placement,
+  RateLimits,
   Registry,
   RegistryError,
   RegistryStore,
@@ -177,6 +178,7 @@ export class TestForge {
         Layer.merge(Idempotency.layer.pipe(Layer.provide(layerIdempotencyStoreMemory))),
         Layer.provideMerge(Registry.layer),
         Layer.merge(LoginLockout.layer),
+        Layer.merge(RateLimits.layer),
         Layer.provideMerge(layerAccess({ dashboardPublicKey })),
         Layer.provide([
           layerStores,

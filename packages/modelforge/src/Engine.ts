@@ -19,6 +19,7 @@ import {
   layerEventRetention,
   layerUploadStoreLocal,
   type ModelStatistics,
+  RateLimits,
   Registry,
   type RegistryError,
   type RoutingTable,
@@ -38,6 +39,12 @@ import {
   layer as layerPostgres,
   type PostgresError,
 } from "@modelforge/postgres"
+import {
+  layerLockoutStoreRedis,
+  layerRateLimitStoreRedis,
+  layerRedisConnection,
+  type RedisUrlInvalid,
+} from "@modelforge/redis"
 import { Context, Effect, Layer, type Redacted } from "effect"
 import { type ArtifactsOptions, layerArtifacts } from "./artifacts.ts"
 import { machineMemoryBytes } from "./machineMemoryBytes.ts"
@@ -54,6 +61,8 @@ export interface EngineOptions extends ArtifactsOptions {
   readonly execution?: "process" | "inline" | undefined
   /** Resident memory of one runner process, in bytes; one that holds more is ended. Default: most of the machine's. */
   readonly runnerMemoryBytes?: number | undefined
+  /** A Redis in which servers count requests and failed logins together. Default: each counts by itself. */
+  readonly redisUrl?: Redacted.Redacted | undefined
   readonly settings?: Partial<Settings> | undefined
   /** Of the dashboard whose tokens are taken: Ed25519, as PEM or as `x` of a JWK. Default: no token is. */
   readonly dashboardPublicKey?: string | undefined
@@ -89,6 +98,15 @@ const layerStores = ({ dataDirectory, databaseUrl }: EngineOptions) =>
       )
     : Layer.merge(DatabaseWatch.layerRemote, layerPostgres({ url: databaseUrl }))
 
+/** Together with other servers on one Redis, or by itself. */
+const layerLimits = ({ redisUrl }: EngineOptions) =>
+  redisUrl === undefined
+    ? Layer.merge(RateLimits.layer, LoginLockout.layer)
+    : Layer.merge(RateLimits.layerShared, LoginLockout.layerShared).pipe(
+        Layer.provide([layerRateLimitStoreRedis, layerLockoutStoreRedis]),
+        Layer.provide(layerRedisConnection({ url: redisUrl })),
+      )
+
 /** What the engine provides. What it is made of, the database's client among it, is not for its users. */
 export type Engine =
   | Inference
@@ -108,6 +126,7 @@ export type Engine =
   | AccessTable
   | AuditLog
   | LoginLockout
+  | RateLimits
   | ForgeConfig
   | DatabaseWatch
 
@@ -118,6 +137,7 @@ export type EngineError =
   | RegistryError
   | AccessError
   | InvalidPublicKey
+  | RedisUrlInvalid
   | EmbeddedPostgresError
   | PostgresError
 
@@ -129,7 +149,7 @@ export const layerEngine = (options: EngineOptions): Layer.Layer<Engine, EngineE
     Layer.merge(Idempotency.layer),
     Layer.provideMerge(Registry.layer),
     Layer.merge(Collector.layer),
-    Layer.merge(LoginLockout.layer),
+    Layer.merge(layerLimits(options)),
     Layer.provide(OnnxScanner.layer),
     Layer.provide(layerRuntime(options)),
     Layer.provide(layerArtifacts(options)),

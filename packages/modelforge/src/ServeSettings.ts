@@ -1,19 +1,11 @@
 /** Settings of `modelforge serve`: flags first, then environment, then defaults. */
 import { minSecretBytes } from "@modelforge/core"
 import { isLoopbackHost } from "@modelforge/http/node"
-import { Config, Effect, Option, Redacted, Schema } from "effect"
+import { Config, Effect, Option, Redacted } from "effect"
 import { Flag } from "effect/cli"
 import { artifactsUrlTrouble, parseArtifactsUrl } from "./artifacts.ts"
-
-/** A setting that can't be used, and what to do about it. */
-class InvalidSetting extends Schema.TaggedError<InvalidSetting>()("InvalidSetting", {
-  setting: Schema.String,
-  detail: Schema.String,
-}) {
-  override get message() {
-    return `${this.setting}: ${this.detail}`
-  }
-}
+import { InvalidSetting } from "./InvalidSetting.ts"
+import { type NetworkFlags, type NetworkSettings, networkFlags, resolveNetwork } from "./networkSettings.ts"
 
 const text = (flag: string, variable: string, description: string) =>
   Flag.String(flag).pipe(
@@ -41,11 +33,6 @@ export const serveFlags = {
     Flag.withDescription(
       "PostgreSQL to use. Default: an embedded one in the data folder (environment: DATABASE_URL)",
     ),
-    Flag.optional,
-  ),
-  redisUrl: Flag.Redacted("redis-url").pipe(
-    Flag.withFallbackConfig(Config.Redacted("REDIS_URL")),
-    Flag.withDescription("Redis for caches and queues; nothing uses one yet (environment: REDIS_URL)"),
     Flag.optional,
   ),
   artifacts: text(
@@ -109,18 +96,18 @@ export const serveFlags = {
     ),
     Flag.optional,
   ),
+  ...networkFlags,
   examples: Flag.Boolean("examples").pipe(
     Flag.withDescription("Register the three example models"),
     Flag.withDefault(false),
   ),
 }
 
-export interface ServeFlags {
+export interface ServeFlags extends NetworkFlags {
   readonly host: string
   readonly port: number
   readonly dataDir: string
   readonly databaseUrl: Option.Option<Redacted.Redacted>
-  readonly redisUrl: Option.Option<Redacted.Redacted>
   readonly artifacts: Option.Option<string>
   readonly artifactCacheBytes: number
   readonly maxUploadBytes: number
@@ -150,6 +137,7 @@ export interface ServeSettings {
   readonly runnerMemoryBytes: number | undefined
   readonly graceSeconds: number
   readonly examples: boolean
+  readonly network: NetworkSettings
   /** Whether programs of this machine need no key until the first is made. */
   readonly mayBeOpen: boolean
   /** A key of the operator's own, with all scopes. */
@@ -209,8 +197,6 @@ export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
   const { adminKey, dashboardPublicKey } = yield* secrets
   if (mode !== "development" && mode !== "production")
     return yield* refuse("ENVIRONMENT", `"${mode}" is unknown: it is development or production`)
-  if (Option.isSome(flags.redisUrl))
-    yield* Effect.logWarning("A Redis URL is set, but nothing in this version uses Redis")
   const secret = yield* checkSecret(yield* secretKey, Option.isNone(flags.databaseUrl))
   const settings: ServeSettings = {
     host: flags.host,
@@ -243,6 +229,7 @@ export const resolveSettings = Effect.fnUntraced(function* (flags: ServeFlags) {
       3600,
     ),
     examples: flags.examples,
+    network: yield* resolveNetwork(flags),
     mayBeOpen: isLoopbackHost(flags.host) && mode === "development",
     adminKey: Option.getOrUndefined(adminKey),
     dashboardPublicKey: Option.getOrUndefined(dashboardPublicKey),

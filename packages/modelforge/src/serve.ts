@@ -2,7 +2,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { ApiKeys, Authentication, LoadedModels } from "@modelforge/core"
 import { wineInputs } from "@modelforge/example-models"
-import { DataPlane, Guard, ServerReadiness, ServerVersion } from "@modelforge/http"
+import { DataPlane, Guard, layerProtection, ServerReadiness, ServerVersion } from "@modelforge/http"
 import { layerBodyThreads } from "@modelforge/http/node"
 import { ForgeServer, type Listen } from "@modelforge/server"
 import { Console, Duration, Effect, Fiber, Layer, Ref, Schema } from "effect"
@@ -99,11 +99,13 @@ const layer = (settings: ServeSettings, version: string) =>
         artifacts: settings.artifacts,
         artifactCacheBytes: settings.artifactCacheBytes,
         dashboardPublicKey: settings.dashboardPublicKey,
+        redisUrl: settings.network.redisUrl,
         settings: {
           maxArtifactBytes: settings.maxArtifactBytes,
           maxUploadsBytes: settings.maxUploadsBytes,
           uploadExpiry: Duration.hours(settings.uploadExpiryHours),
           maxRequestBytes: settings.maxRequestBytes,
+          rateLimit: settings.network.rateLimit,
           ...(settings.modelMemoryBytes === undefined ? {} : { modelMemoryBytes: settings.modelMemoryBytes }),
         },
         runnerMemoryBytes: settings.runnerMemoryBytes,
@@ -111,6 +113,7 @@ const layer = (settings: ServeSettings, version: string) =>
     ),
     Layer.provideMerge(NodeServices.layer),
     Layer.merge(Layer.succeed(ServerVersion, version)),
+    Layer.merge(layerProtection(settings.network.protection)),
   )
 
 /**

@@ -20,6 +20,11 @@ const flags: ServeFlags = {
   runnerMemoryBytes: Option.none(),
   graceSeconds: Option.none(),
   examples: false,
+  rateLimit: Option.none(),
+  corsOrigins: "",
+  trustedProxies: "",
+  proxyHeader: "x-forwarded-for",
+  allowedHosts: "",
 }
 
 const resolve = (given: Partial<ServeFlags>, environment: Record<string, string> = {}) =>
@@ -58,6 +63,16 @@ describe("resolveSettings", () => {
         runnerMemoryBytes: undefined,
         graceSeconds: 7,
         examples: true,
+        network: {
+          redisUrl: undefined,
+          rateLimit: null,
+          protection: {
+            corsOrigins: [],
+            trustedProxies: [],
+            proxyHeader: "x-forwarded-for",
+            allowedHosts: [],
+          },
+        },
         mayBeOpen: true,
         adminKey: undefined,
         dashboardPublicKey: undefined,
@@ -80,13 +95,6 @@ describe("resolveSettings", () => {
   it.effect("has no grace period unless one is asked for", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* resolve({})).graceSeconds, 0)
-    }),
-  )
-
-  it.effect("takes a Redis URL, which nothing uses yet", () =>
-    Effect.gen(function* () {
-      const redisUrl = Option.some(Redacted.make("redis://localhost"))
-      assert.deepStrictEqual(yield* resolve({ redisUrl }), yield* resolve({}))
     }),
   )
 

@@ -26,6 +26,7 @@ const settingsIn = (folder: string): ServeSettings => ({
   runnerMemoryBytes: undefined,
   graceSeconds: 0,
   examples: false,
+  network: { redisUrl: undefined, rateLimit: null, protection: {} },
   mayBeOpen: true,
   adminKey: undefined,
   dashboardPublicKey: undefined,

@@ -20,13 +20,13 @@ const parseIpv4 = (text: string): bigint | undefined => {
   return bits
 }
 
-/** Up to eight groups; a dotted IPv4 address may be the last two. */
-const parseGroups = (text: string): ReadonlyArray<bigint> | undefined => {
+/** Up to eight groups. At the end of an address (`isLast`) a dotted IPv4 address may be two of them. */
+const parseGroups = (text: string, isLast: boolean): ReadonlyArray<bigint> | undefined => {
   if (text === "") return []
   const groups: Array<bigint> = []
   const parts = text.split(":")
   for (const [index, part] of parts.entries()) {
-    const ipv4 = index === parts.length - 1 && part.includes(".") ? parseIpv4(part) : undefined
+    const ipv4 = isLast && index === parts.length - 1 && part.includes(".") ? parseIpv4(part) : undefined
     if (ipv4 !== undefined) groups.push(ipv4 >> 16n, ipv4 & 0xffffn)
     else if (/^[0-9a-f]{1,4}$/i.test(part)) groups.push(BigInt(`0x${part}`))
     else return undefined
@@ -37,7 +37,7 @@ const parseGroups = (text: string): ReadonlyArray<bigint> | undefined => {
 const parseIpv6 = (text: string): bigint | undefined => {
   const halves = text.split("::")
   if (halves.length > 2) return undefined
-  const [head, tail] = halves.map(parseGroups)
+  const [head, tail] = halves.map((half, index) => parseGroups(half, index === halves.length - 1))
   if (head === undefined || (halves.length === 2 && tail === undefined)) return undefined
   const after = tail ?? []
   const missing = 8 - head.length - after.length

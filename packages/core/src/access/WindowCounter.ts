@@ -6,7 +6,7 @@
  * code: requests pass here.
  */
 
-export const bucketsOfWindow = 64
+const bucketsOfWindow = 64
 
 export class WindowCounter {
   readonly windowMs: number

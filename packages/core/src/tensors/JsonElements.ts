@@ -288,6 +288,9 @@ const stringBytes = (json: Uint8Array, start: number, end: number): Uint8Array |
   }
 }
 
+/** Each element is an array of its own, many times its text: more of them are left alone. */
+const mostTexts = 1_048_576
+
 /** The elements are views of `json` where they can be. */
 const bytesElements = (json: Uint8Array): JsonElements => {
   const data: Array<Uint8Array> = []
@@ -299,7 +302,7 @@ const bytesElements = (json: Uint8Array): JsonElements => {
       for (let at = start; ; ) {
         const end = json[at] === 0x22 ? skipString(json, at) : -1
         const element = end === -1 ? undefined : stringBytes(json, at, end)
-        if (element === undefined) return -1
+        if (element === undefined || data.length === mostTexts) return -1
         data.push(element)
         at = skipComma(json, end)
         if (at === -1 || json[at] === closing) return at

@@ -261,3 +261,9 @@ it("reads rows of numbers that are not plain, whatever stands among them", () =>
   assert.isUndefined(scan(`${row().slice(0, -1)},]`, "FP64"))
   assert.isUndefined(scan(row("70000"), "FP16"))
 })
+
+it("texts are read up to a million: each takes many times its bytes", () => {
+  const texts = (count: number) => scan(`[${'"",'.repeat(count - 1)}""]`, "BYTES")
+  assert.strictEqual(texts(1_048_576)?.data.length, 1_048_576)
+  assert.isUndefined(texts(1_048_577))
+})

@@ -4,12 +4,13 @@
  * every prediction passes here.
  */
 import { ForgeApi } from "@modelforge/api"
-import { Authentication, type Identity, mayDo, mayUse, modelsOf } from "@modelforge/core"
+import { Authentication, type Identity, mayDo, mayUse, modelsOf, RateLimits } from "@modelforge/core"
 import { Context, Effect, Layer, Result } from "effect"
 import { HttpRouter } from "effect/http"
 import { firstValue, type RequestHeaders } from "../dataplane/request/requestHead.ts"
 import type { DataPlaneResponse } from "../dataplane/response/response.ts"
 import { type DataRoute, matchRoute } from "../dataplane/routes.ts"
+import { type Counted, countRequest, refuseRate } from "../limits/rateLimitHeaders.ts"
 import { openModeRefusal } from "./openMode.ts"
 import { type Asked, makeRouteTable } from "./RouteTable.ts"
 import {
@@ -29,6 +30,8 @@ export interface Arrival {
   readonly headers: RequestHeaders
   /** Address of the peer; undefined where the host does not know it, and when the peer has left already. */
   readonly peer: string | undefined
+  /** The client's, behind proxies that are trusted; undefined where the host does not know it. */
+  readonly address?: string | undefined
   /** The request came by a Unix socket, which file permissions guard. */
   readonly unixSocket: boolean
 }
@@ -55,6 +58,8 @@ const originForm = (target: string): { readonly path: string; readonly authority
   return { path: pathname + search, authority: host }
 }
 
+const tryAgain = (seconds: number) => `try again in ${seconds} seconds`
+
 const owner: Identity = { _tag: "Owner" }
 const open: Identity = { _tag: "Open" }
 const anonymous: Identity = { _tag: "Anonymous" }
@@ -64,6 +69,11 @@ export class Guard extends Context.Service<
   {
     /** Who the request is from, where it may be answered; else the answer. */
     readonly admit: (arrival: Arrival) => Result.Result<Admitted, DataPlaneResponse>
+    /**
+     * Counts a request that was admitted, before its body is read. Gives what the answer has to say of the caller's
+     * limits, or the answer to a caller who is over them; a promise only where the limits are shared with other servers.
+     */
+    readonly count: (identity: Identity, target: string) => Counted | Promise<Counted>
     /** The answer to a known caller who may not make the request; undefined when they may. */
     readonly authorize: (identity: Identity, method: string, target: string) => DataPlaneResponse | undefined
     /**
@@ -75,6 +85,7 @@ export class Guard extends Context.Service<
 >()("@modelforge/http/Guard") {
   static readonly make = Effect.fnUntraced(function* ({ open: mayBeOpen = false }: GuardOptions = {}) {
     const authentication = yield* Authentication
+    const limits = yield* RateLimits
     const table = makeRouteTable(ForgeApi, yield* HttpRouter.RouterConfig)
 
     const check = (
@@ -97,7 +108,7 @@ export class Guard extends Context.Service<
 
     /** Who it is, as far as the route wants to know. */
     const identify = (
-      { headers }: Arrival,
+      { headers, address }: Arrival,
       asked: Asked | undefined,
       target: string,
     ): Result.Result<Identity, DataPlaneResponse> => {
@@ -107,7 +118,16 @@ export class Guard extends Context.Service<
           authorization: firstValue(headers["authorization"]),
           apiKey: firstValue(headers["x-api-key"]),
         }),
-        () => refuseCredentials(target),
+        () => {
+          const seconds = limits.credentialsRefused(address)
+          return seconds === undefined
+            ? refuseCredentials(target)
+            : refuseRate(
+                target,
+                seconds,
+                `Too many requests from this address had no valid key: ${tryAgain(seconds)}`,
+              )
+        },
       )
     }
 
@@ -140,6 +160,7 @@ export class Guard extends Context.Service<
     return Guard.of({
       admit,
       authorize: (identity, method, target) => check(identity, table.find(method, target), target),
+      count: (identity, target) => countRequest(limits, identity, target),
       callers: new WeakMap(),
     })
   })
@@ -150,6 +171,7 @@ export class Guard extends Context.Service<
   static readonly layerOwner = Layer.sync(this, () => ({
     admit: ({ target }) => Result.succeed({ identity: owner, route: matchRoute(target) }),
     authorize: () => undefined,
+    count: () => Result.succeed(undefined),
     callers: new WeakMap(),
   }))
 }

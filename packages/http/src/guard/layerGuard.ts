@@ -3,6 +3,7 @@ import { Actor, actorOf, CurrentIdentity, type Identity } from "@modelforge/core
 import { Effect, Result } from "effect"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import { toResponse } from "../handlers/dataPlaneRoute.ts"
+import { withHeaders } from "../handlers/withHeaders.ts"
 import { Guard } from "./Guard.ts"
 
 /**
@@ -33,12 +34,27 @@ export const layerGuard = HttpRouter.use(
           Effect.provideService(Actor, actorOf(identity)),
         )
 
+    /** Counts it, unless the host did. */
+    const count = Effect.fnUntraced(function* (
+      identity: Identity,
+      { source, url }: HttpServerRequest.HttpServerRequest,
+    ) {
+      if (guard.callers.has(source)) return undefined
+      const counted = yield* Effect.promise(async () => guard.count(identity, url))
+      if (Result.isFailure(counted)) return counted.failure
+      if (counted.success !== undefined) yield* withHeaders(counted.success)
+      return undefined
+    })
+
     yield* router.addGlobalMiddleware((httpEffect) =>
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         const admitted = admit(request)
-        return Result.isSuccess(admitted)
-          ? asCaller(admitted.success)(httpEffect)
-          : Effect.succeed(toResponse(admitted.failure))
+        if (Result.isFailure(admitted)) return Effect.succeed(toResponse(admitted.failure))
+        return Effect.flatMap(count(admitted.success, request), (refused) =>
+          refused === undefined
+            ? asCaller(admitted.success)(httpEffect)
+            : Effect.succeed(toResponse(refused)),
+        )
       }),
     )
   }),

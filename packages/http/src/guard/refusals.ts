@@ -13,26 +13,33 @@ import type { Problem } from "../problems.ts"
 /** V2 has its own body for failures, on every spelling of its paths. */
 const isV2 = (target: string) => /^(?:https?:\/\/[^/]*)?\/+v2(?:[/?;#]|$)/i.test(target)
 
-const v1Answer = (problem: Problem, headers: Readonly<Record<string, string>> = {}): DataPlaneResponse => ({
+type Headers = Readonly<Record<string, string>>
+
+interface TextResponse extends DataPlaneResponse {
+  readonly body: string
+}
+
+const v1Answer = (problem: Problem, headers: Headers = {}): TextResponse => ({
   status: problem.status,
   headers: { "content-type": "application/problem+json", ...headers },
   body: JSON.stringify(problem),
 })
 
-const v2Answer = (problem: Problem, headers: Readonly<Record<string, string>> = {}): DataPlaneResponse => ({
+const v2Answer = (problem: Problem, headers: Headers = {}): TextResponse => ({
   status: problem.status,
   headers: { "content-type": "application/json", ...headers },
   body: JSON.stringify({ error: problem.message }),
 })
 
-const refusal = (target: string, problem: Problem): DataPlaneResponse =>
-  isV2(target) ? v2Answer(problem) : v1Answer(problem)
+/** In the words of the plane that the target is of. */
+export const refusal = (target: string, problem: Problem, headers?: Headers): TextResponse =>
+  isV2(target) ? v2Answer(problem, headers) : v1Answer(problem, headers)
 
 /** Made once: those who are not known come in storms, and are all told the same. */
 const always = (problem: Problem, challenge: string) => {
   const headers = { "www-authenticate": challenge }
   const answers = { v1: v1Answer(problem, headers), v2: v2Answer(problem, headers) }
-  return (target: string): DataPlaneResponse => (isV2(target) ? answers.v2 : answers.v1)
+  return (target: string): TextResponse => (isV2(target) ? answers.v2 : answers.v1)
 }
 
 const unauthorized = ({ message }: Error) => new UnauthorizedProblem({ detail: message })

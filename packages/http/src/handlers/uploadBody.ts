@@ -1,17 +1,32 @@
 /** The file in an upload's body, whichever way it was sent, as a stream. */
 import { BadRequestProblem, UnsupportedMediaTypeProblem } from "@modelforge/api"
 import { Digest, UploadInterrupted } from "@modelforge/core"
-import { Effect, Option, Result, Stream } from "effect"
+import { ByteSize, Effect, Option, Result, Stream } from "effect"
 import { Base64, Hex } from "effect/encoding"
 import { type HttpServerRequest, Multipart } from "effect/http"
 
 const broken = (detail: string) => new UploadInterrupted({ detail })
 
+/** Fields of a form, the file among them. */
+const maxParts = 16
+/** What a field beside the file may hold. */
+const maxFieldBytes = 64 * 1024
+
+/** What the reason is called for people. */
+const partTrouble: Readonly<Record<string, string>> = {
+  TooManyParts: `the form has more than ${maxParts} fields`,
+  FieldTooLarge: `a field beside the file is larger than ${maxFieldBytes} bytes`,
+}
+
 /** The one part named `file`; small fields beside it are passed over. */
 const multipartFile = (request: HttpServerRequest.HttpServerRequest) => {
   let seen = 0
-  const parts = Stream.mapError(request.multipartStream, ({ reason }) =>
-    broken(`the multipart body can't be read (${reason._tag})`),
+  const parts = request.multipartStream.pipe(
+    Stream.provideService(Multipart.MaxParts, maxParts),
+    Stream.provideService(Multipart.MaxFieldSize, ByteSize.bytes(maxFieldBytes)),
+    Stream.mapError(({ reason }) =>
+      broken(partTrouble[reason._tag] ?? `the multipart body can't be read (${reason._tag})`),
+    ),
   )
   const file = Stream.flatMap(parts, (part): Stream.Stream<Uint8Array, UploadInterrupted> => {
     if (!Multipart.isFile(part)) return Stream.empty

@@ -7,7 +7,10 @@ import { Result } from "effect"
 import type { DataPlaneHandler, Place } from "../dataplane/DataPlane.ts"
 import { chunksLength, type DataPlaneResponse } from "../dataplane/response/response.ts"
 import type { DataRoute } from "../dataplane/routes.ts"
-import type { Guard } from "../guard/Guard.ts"
+import type { Admitted, Guard } from "../guard/Guard.ts"
+import type { Counted } from "../limits/rateLimitHeaders.ts"
+import { makeProtection, type Passage, type ProtectionService } from "../protection/Protection.ts"
+import { type BodyPatience, SlowBodies } from "./SlowBodies.ts"
 
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -16,9 +19,16 @@ export interface NodeListenerOptions {
   /** Answers everything that is not the data plane's. */
   readonly app: NodeListener
   readonly guard: Guard["Service"]
+  /** Default: with the default options. */
+  readonly protection?: ProtectionService
   /** Whether requests come by a Unix socket. Default: false. */
   readonly unixSocket?: boolean
+  /** For bodies that come slowly. */
+  readonly patience?: BodyPatience | undefined
 }
+
+/** What every answer to a request has, where it has no such header of its own. */
+type CommonHeaders = Readonly<Record<string, string>>
 
 /** Resolves at the first of the events. */
 const either = (response: ServerResponse, ...events: ReadonlyArray<"drain" | "finish" | "close">) =>
@@ -50,11 +60,15 @@ const smallText = 64 * 1024
 const send = (
   response: ServerResponse,
   { status, headers, body }: DataPlaneResponse,
+  common: CommonHeaders,
 ): Promise<void> | undefined => {
   if (response.destroyed) return undefined
   const isText = typeof body === "string"
   const length = isText ? Buffer.byteLength(body) : chunksLength(body)
-  response.writeHead(status, { ...headers, "content-length": length })
+  response.writeHead(
+    status,
+    status === 204 ? { ...common, ...headers } : { ...common, ...headers, "content-length": length },
+  )
   if (isText && body.length <= smallText) {
     response.end(body)
     return undefined
@@ -84,8 +98,8 @@ const readBody = (request: IncomingMessage, limit: number) =>
   })
 
 /** Refuses what it does not read, and so can't keep the connection. */
-const refuse = (response: ServerResponse, refusal: DataPlaneResponse) => {
-  void send(response, { ...refusal, headers: { ...refusal.headers, connection: "close" } })
+const refuse = (response: ServerResponse, refusal: DataPlaneResponse, common: CommonHeaders) => {
+  void send(response, { ...refusal, headers: { ...refusal.headers, connection: "close" } }, common)
 }
 
 /**
@@ -95,10 +109,15 @@ const refuse = (response: ServerResponse, refusal: DataPlaneResponse) => {
 const droppedBytes = 64 * 1024
 
 /** Sends a caller away. In a storm, making connections anew would cost more than the refusals. */
-const sendAway = (request: IncomingMessage, response: ServerResponse, refusal: DataPlaneResponse) => {
+const sendAway = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  refusal: DataPlaneResponse,
+  common: CommonHeaders,
+) => {
   const { "content-length": length, "transfer-encoding": coding } = request.headers
-  if (coding === undefined && Number(length ?? 0) <= droppedBytes) void send(response, refusal)
-  else refuse(response, refusal)
+  if (coding === undefined && Number(length ?? 0) <= droppedBytes) void send(response, refusal, common)
+  else refuse(response, refusal, common)
 }
 
 const answer = async (
@@ -107,12 +126,13 @@ const answer = async (
   request: IncomingMessage,
   response: ServerResponse,
   place: Place,
+  common: CommonHeaders,
 ) => {
   const { headers } = request
   const body = await readBody(request, dataPlane.maxRequestBytes)
   if (body === undefined) return
   if (body === "too large") {
-    refuse(response, dataPlane.tooLarge(route, headers))
+    refuse(response, dataPlane.tooLarge(route, headers), common)
     return
   }
   const caller = new AbortController()
@@ -123,7 +143,7 @@ const answer = async (
     .handle({ route, headers, body, place, signal: caller.signal })
     .catch(() => undefined)
   // Only a caller that left gets no answer.
-  const sent = found === undefined ? undefined : send(response, found)
+  const sent = found === undefined ? undefined : send(response, found, common)
   if (sent !== undefined) await sent
 }
 
@@ -132,34 +152,77 @@ const serve = (
   route: DataRoute,
   request: IncomingMessage,
   response: ServerResponse,
+  common: CommonHeaders,
 ) => {
   const refusal = dataPlane.refuseHead(request.method ?? "", route, request.headers)
   if (refusal !== undefined) {
-    refuse(response, refusal)
+    refuse(response, refusal, common)
     return
   }
   const place = dataPlane.reserve(route, request.headers)
-  if (Result.isFailure(place)) sendAway(request, response, place.failure)
-  else void answer(dataPlane, route, request, response, place.success).finally(place.success.permit.release)
+  if (Result.isFailure(place)) sendAway(request, response, place.failure, common)
+  else
+    void answer(dataPlane, route, request, response, place.success, common).finally(
+      place.success.permit.release,
+    )
 }
 
-export const makeNodeListener =
-  ({ dataPlane, app, guard, unixSocket = false }: NodeListenerOptions): NodeListener =>
-  (request, response) => {
-    const admitted = guard.admit({
-      method: request.method ?? "",
-      target: request.url ?? "/",
-      headers: request.headers,
-      peer: request.socket.remoteAddress,
-      unixSocket,
-    })
-    if (Result.isFailure(admitted)) {
-      sendAway(request, response, admitted.failure)
+export const makeNodeListener = ({
+  dataPlane,
+  app,
+  guard,
+  protection = makeProtection(),
+  unixSocket = false,
+  patience = {},
+}: NodeListenerOptions): NodeListener => {
+  const bodies = new SlowBodies(patience)
+
+  /** A request that was admitted and counted. */
+  const proceed = (
+    { identity, route }: Admitted,
+    request: IncomingMessage,
+    response: ServerResponse,
+    passage: Passage,
+    common: CommonHeaders,
+  ) => {
+    if (route !== undefined) {
+      serve(dataPlane, route, request, response, common)
       return
     }
-    const { identity, route } = admitted.success
-    if (route === undefined) {
-      guard.callers.set(request, identity)
-      app(request, response)
-    } else serve(dataPlane, route, request, response)
+    for (const name in common) response.setHeader(name, common[name] ?? "")
+    protection.passages.set(request, passage)
+    guard.callers.set(request, identity)
+    app(request, response)
   }
+
+  return (request, response) => {
+    const { method = "", url: target = "/", headers, socket } = request
+    const headerCount = request.rawHeaders.length / 2
+    const incoming = { method, target, headers, headerCount, peer: socket.remoteAddress, unixSocket }
+    const passage = protection.receive(incoming)
+    if (passage.answer !== undefined) {
+      sendAway(request, response, passage.answer, passage.headers)
+      return
+    }
+    // Where everybody looks for it.
+    headers["x-request-id"] = passage.id
+    const admitted = guard.admit({ ...incoming, address: passage.client.address })
+    if (Result.isFailure(admitted)) {
+      sendAway(request, response, admitted.failure, passage.headers)
+      return
+    }
+    bodies.watch(request, response, passage.headers)
+    const count = (counted: Counted) => {
+      if (response.destroyed) return // who left meanwhile would be waited for
+      if (Result.isFailure(counted)) sendAway(request, response, counted.failure, passage.headers)
+      else {
+        const common =
+          counted.success === undefined ? passage.headers : { ...passage.headers, ...counted.success }
+        proceed(admitted.success, request, response, passage, common)
+      }
+    }
+    const counted = guard.count(admitted.success.identity, target)
+    if (counted instanceof Promise) void counted.then(count)
+    else count(counted)
+  }
+}

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Authentication, type Identity } from "@modelforge/core"
+import { Authentication, ForgeConfig, type Identity, RateLimits } from "@modelforge/core"
 import { Effect, Layer, Result } from "effect"
 import { Guard, type GuardOptions } from "../../src/guard/Guard.ts"
 import { authentication } from "./identities.ts"
@@ -10,7 +10,12 @@ const withGuard = <A>(
   options: GuardOptions = {},
 ) =>
   Guard.useSync(work).pipe(
-    Effect.provide(Guard.layer(options).pipe(Layer.provide(Layer.succeed(Authentication, service)))),
+    Effect.provide(
+      Guard.layer(options).pipe(
+        Layer.provide([Layer.succeed(Authentication, service), RateLimits.layer]),
+        Layer.provide(ForgeConfig.layer()),
+      ),
+    ),
   )
 
 type Headers = Readonly<Record<string, string>>

@@ -246,6 +246,36 @@ describe("a form", () => {
     }),
   )
 
+  it.effect("may be larger than other bodies, and have small fields beside the file", () =>
+    Effect.gen(function* () {
+      const { call } = yield* mountWeb()
+      const large = onnx("floats", "x".repeat(3 * 2 ** 20))
+      const made = yield* call(create, form(["note", "x".repeat(60_000)], ["file", file(large)]))
+      assert.strictEqual(made.status, 201, made.text)
+      assert.strictEqual(body(made)["size"], large.length)
+    }),
+  )
+
+  it.effect("with many fields, or a large one, is refused, and leaves nothing", () =>
+    Effect.gen(function* () {
+      const { call, forge } = yield* mountWeb()
+      const field = (name: string, content: string) =>
+        `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${content}\r\n`
+      const many = Array.from({ length: 20 }, (_, index) => field(`field${index}`, "x")).join("")
+      for (const [fields, detail] of [
+        [many, /more than 16 fields/],
+        [field("note", "x".repeat(70_000)), /larger than 65536 bytes/],
+      ] as const)
+        isProblem(
+          yield* call(create, rawForm(`${fields}${part("file", onnx())}--b--\r\n`)),
+          400,
+          "upload-interrupted",
+          { detail },
+        )
+      yield* nothingStored(forge)
+    }),
+  )
+
   it.effect("that is broken or cut short is refused, and leaves nothing", () =>
     Effect.gen(function* () {
       const { call, forge } = yield* mountWeb()

@@ -3,6 +3,7 @@ import { BadRequestProblem } from "@modelforge/api"
 import type { Signature } from "@modelforge/core"
 import { hasLongIntegers, hasNonFinite, parseExactJson, takesLongIntegers } from "./exactJson.ts"
 import { isTooDeep, maxNesting } from "./nesting.ts"
+import { hasTooManyValues, maxElements, maxValues } from "./values.ts"
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
@@ -29,6 +30,10 @@ const syntaxOf = (error: unknown): string =>
   error instanceof Error ? error.message.replace(/^JSON\.parse: /, "").slice(0, 200) : "it can't be parsed"
 
 const parseable = (body: Uint8Array): string => {
+  if (hasTooManyValues(body))
+    throw new BadRequestProblem({
+      detail: `The body has more than ${maxValues} arrays, objects and strings, or ${maxElements} elements: send fewer at once, or tensors as bytes`,
+    })
   const text = decodeText(body)
   if (isTooDeep(text))
     throw new BadRequestProblem({ detail: `The body is nested deeper than ${maxNesting} levels` })

@@ -16,6 +16,7 @@ import {
 import type { Datatype, Tensor } from "@modelforge/core/model"
 import { hasLongIntegers } from "../json/exactJson.ts"
 import { isTooDeep } from "../json/nesting.ts"
+import { maxTensors } from "../request/inferParameters.ts"
 
 export interface ScannedBody {
   /** The body with `[]` in the place of each tensor. */
@@ -231,7 +232,8 @@ export const scanInfer = (json: Uint8Array, exact: boolean): ScannedBody | undef
       if (member !== "inputs" || json[at] !== bracket) return pass(json, at)
       let index = 0
       return eachItem(json, at, closingBracket, (start) => {
-        expect(json[start] === brace)
+        // Each is given memory for as many elements as there may be.
+        expect(json[start] === brace && index < maxTensors)
         return scanInput(json, start, index++, exact, found)
       })
     },

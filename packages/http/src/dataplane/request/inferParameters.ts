@@ -15,6 +15,15 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
 /** Clients send null for members they leave out. */
 export const given = (value: unknown): boolean => value !== undefined && value !== null
 
+/** Tensors that a request may have, and outputs that it may ask for. No model has as many. */
+export const maxTensors = 1024
+
+/** Refuses lists of more than that. */
+export const boundedList = (list: ReadonlyArray<unknown>, path: string): void => {
+  if (list.length > maxTensors)
+    throw refuse(path, `the request has ${list.length} of them, more than the ${maxTensors} that are taken`)
+}
+
 const shorten = (name: string) => (name.length > 80 ? `${name.slice(0, 80)}…` : name)
 
 /** The parameters at `path`, each a string, a number or a boolean; undefined when there are none. */

@@ -14,6 +14,7 @@ import { binaryForms, type OutputForm, type OutputForms, plainForms } from "../r
 import type { BinarySection } from "./binarySection.ts"
 import { fromBytes } from "./binaryTensor.ts"
 import {
+  boundedList,
   given,
   isRecord,
   readBinarySize,
@@ -98,6 +99,7 @@ const readInput = (input: unknown, path: string, binary: BinarySection): { name:
 const readInputs = (inputs: unknown, binary: BinarySection): Tensors => {
   if (!Array.isArray(inputs))
     throw refuse("inputs", `expected an array of input tensors, got ${describeValue(inputs)}`)
+  boundedList(inputs, "inputs")
   const tensors: Record<string, Tensor> = Object.create(null)
   for (const [index, input] of inputs.entries()) {
     const { name, tensor } = readInput(input, `inputs[${index}]`, binary)
@@ -119,6 +121,7 @@ const readOutputs = (outputs: unknown) => {
   if (!given(outputs)) return { names, listed }
   if (!Array.isArray(outputs))
     throw refuse("outputs", `expected an array of outputs, got ${describeValue(outputs)}`)
+  boundedList(outputs, "outputs")
   for (const [index, output] of outputs.entries()) {
     const path = `outputs[${index}]`
     const name = isRecord(output) ? output["name"] : undefined

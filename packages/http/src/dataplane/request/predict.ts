@@ -4,6 +4,7 @@ import { describeValue, type Prediction, type Route } from "@modelforge/core"
 import { Predicate } from "effect"
 import type { LargeTexts } from "../json/largeTexts.ts"
 import { nestedJson } from "../json/tensorJson.ts"
+import { maxTensors } from "./inferParameters.ts"
 import { readSchedule, type Schedule } from "./schedule.ts"
 
 export interface PredictMembers {
@@ -25,6 +26,9 @@ export const readPredict = (body: unknown): PredictMembers => {
     throw refuse("inputs", `expected an object of input names and values, got ${describeValue(inputs)}`)
   if (version !== undefined && version !== null && !isVersion(version))
     throw refuse("version", `expected a version number or an alias, got ${describeValue(version)}`)
+  const count = Object.keys(inputs).length
+  if (count > maxTensors)
+    throw refuse("inputs", `the request has ${count} of them, more than the ${maxTensors} that are taken`)
   return {
     inputs: inputs as Readonly<Record<string, unknown>>,
     outputs: readOutputs(outputs),
@@ -37,6 +41,11 @@ const readOutputs = (outputs: unknown): ReadonlyArray<string> => {
   if (outputs === undefined || outputs === null) return []
   if (!Array.isArray(outputs))
     throw refuse("outputs", `expected an array of output names, got ${describeValue(outputs)}`)
+  if (outputs.length > maxTensors)
+    throw refuse(
+      "outputs",
+      `the request has ${outputs.length} of them, more than the ${maxTensors} that are taken`,
+    )
   const odd = outputs.findIndex((name) => !Predicate.isString(name))
   if (odd !== -1)
     throw refuse(`outputs[${odd}]`, `expected an output's name, got ${describeValue(outputs[odd])}`)

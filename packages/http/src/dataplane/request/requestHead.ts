@@ -1,6 +1,7 @@
 /** What the head of a request says, and what is wrong with it before its body is read. */
 import { BadRequestProblem, UnsupportedMediaTypeProblem } from "@modelforge/api"
 import type { Problem } from "../../problems.ts"
+import { parseTraceParent } from "../../protection/traceparent.ts"
 import type { DataRoute } from "../routes.ts"
 
 /** Header names in lower case. */
@@ -9,10 +10,15 @@ export type RequestHeaders = Readonly<Record<string, string | ReadonlyArray<stri
 export const firstValue = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.[0]
 
-/** An id that can stand in a header and a log line: what the client sent, when it is one, else a new one. */
+/**
+ * An id that can stand in a header and a log line: what the client sent, when it is one; else its trace and span, by which
+ * the request is found where the client's are; else a new one.
+ */
 export const requestId = (headers: RequestHeaders): string => {
   const sent = firstValue(headers["x-request-id"])
-  return sent !== undefined && /^[\x21-\x7e]{1,128}$/.test(sent) ? sent : crypto.randomUUID()
+  if (sent !== undefined && /^[\x21-\x7e]{1,128}$/.test(sent)) return sent
+  const trace = parseTraceParent(firstValue(headers["traceparent"]))
+  return trace === undefined ? crypto.randomUUID() : `${trace.traceId}-${trace.spanId}`
 }
 
 /** Says how many bytes of a body, uncompressed, are JSON; the rest are binary tensors. 0: all is one raw tensor. */

@@ -237,6 +237,26 @@ describe("a large body", () => {
   })
 })
 
+describe("a body that would become too much", () => {
+  it("is refused in words, whatever it is made of", async () => {
+    const input = (index: number) => `{"name":"n${index}","datatype":"FP32","shape":[1],"data":[1]}`
+    const tensors = Array.from({ length: 2000 }, (_, index) => input(index)).join(",")
+    const arrays = "[],".repeat(1_100_000)
+    for (const [text, message] of [
+      [`{"inputs":[${tensors}]}`, /has 2000 of them, more than the 1024/],
+      [`{"inputs":[],"more":[${arrays}0]}`, /more than 1048576 arrays, objects and strings/],
+    ] as const) {
+      const read = readLargeInfer(new Reader(), signature, encode(text), undefined, signal)
+      const problem = await read.then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      assert.isTrue(isProblem(problem))
+      assert.match(String(problem), message)
+    }
+  })
+})
+
 describe("the version that a body names", () => {
   const ints: Signature = { inputs: [{ name: "x", datatype: "INT64", shape: [-1, -1] }], outputs: [] }
   const text = '{"inputs":{"x":[[1,2]]},"version":2}'

@@ -20,6 +20,17 @@ const without = (member: string) => {
 }
 
 describe("readInfer", () => {
+  it("refuses more tensors than any model has", () => {
+    const many = Array.from({ length: 1025 }, (_, index) => input({ name: `n${index}` }))
+    for (const [member, body] of [
+      ["inputs", { inputs: many }],
+      ["outputs", { inputs: [], outputs: many.map(({ name }) => ({ name })) }],
+    ] as const) {
+      assert.strictEqual(refused(body).path, member)
+      assert.include(refused(body).message, "has 1025 of them, more than the 1024")
+    }
+  })
+
   it("reads tensors, flat or nested", () => {
     for (const data of [
       [1, 2, 3, 4],

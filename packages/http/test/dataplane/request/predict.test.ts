@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { readPredict } from "../../../src/dataplane/request/predict.ts"
 import { refusal } from "../refusal.ts"
 
+const many = Array.from({ length: 1025 }, (_, index) => `n${index}`)
 const refused = (body: unknown) => refusal(() => readPredict(body))
 
 describe("readPredict", () => {
@@ -52,6 +53,8 @@ describe("readPredict", () => {
       [{ inputs: {}, outputs: ["y", 1] }, "outputs[1]", "expected an output's name, got 1"],
       [{ inputs: {}, outputs: [null] }, "outputs[0]", "expected an output's name, got null"],
       [{ inputs: {}, outputs: {} }, "outputs", "got an object"],
+      [{ inputs: {}, outputs: many }, "outputs", "has 1025 of them, more than the 1024"],
+      [{ inputs: Object.fromEntries(many.map((name) => [name, 1])) }, "inputs", "more than the 1024"],
       [{ inputs: {}, version: 1.5 }, "version", "expected a version number or an alias, got 1.5"],
       [{ inputs: {}, version: true }, "version", "got true"],
       [{ inputs: {}, version: [1] }, "version", "got an array of 1"],
