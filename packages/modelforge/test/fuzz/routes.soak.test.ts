@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import * as onnx from "../../../onnx/test/onnxFile.ts"
 import { random } from "../../../onnx/test/random.ts"
 import { residentMiB, sharedServer } from "../command/command.ts"
-import { get, predict, type Target, upload } from "../command/http.ts"
+import { get, predict, send, type Target, upload } from "../command/http.ts"
 import { exchange } from "./HttpWire.ts"
 import { wrongWith } from "./oracle.ts"
 import { fuzzRequest } from "./requests.ts"
@@ -19,10 +19,14 @@ const rounds = inFull ? 10_000 : 600
 const firstSeed = Number(process.env["MODELFORGE_SEED"] ?? 0)
 const atOnce = 4
 
+/** For everything; it can't be revoked. */
+const adminKey = "an-operators-own-key-of-the-fuzz-test"
+const headers = { authorization: `Bearer ${adminKey}` }
+
 /** The heap can't hold what would be lost in a tenth of the requests. */
 const server = sharedServer({
   args: ["--examples"],
-  environment: { NODE_OPTIONS: "--max-old-space-size=192" },
+  environment: { NODE_OPTIONS: "--max-old-space-size=192", MODELFORGE_ADMIN_KEY: adminKey },
 })
 
 const identity = onnx.identity(onnx.elementType.FP32, ["batch", 2])
@@ -30,14 +34,14 @@ const identity = onnx.identity(onnx.elementType.FP32, ["batch", 2])
 /** What the requests are about, as far as they have not deleted it, or put it out of service. */
 const restore = Effect.fnUntraced(function* (target: Target) {
   for (const model of ["fuzz", "fuzz-2"]) {
-    yield* upload(target, model, identity)
-    yield* predict(target, "wine", wineInputs)
+    yield* upload(target, model, identity, headers)
+    yield* predict(target, "wine", wineInputs, { headers })
   }
 })
 
 /** What was answered, and what was wrong with it. */
-const ask = async (port: number, seed: number) => {
-  const request = fuzzRequest(random(seed), { port, valid: [] })
+const ask = async (port: number, seed: number, valid: ReadonlyArray<string>) => {
+  const request = fuzzRequest(random(seed), { port, valid })
   const { answers, end } = await exchange(port, request)
   const wrong: Array<string> = []
   if (end === "hung") wrong.push("no answer in time")
@@ -65,11 +69,18 @@ it.live(`${rounds} random requests are answered, tell nothing, and leave the ser
     const { pid, target, exit, stderr } = yield* server
     const { port } = target as { readonly port: number }
     yield* restore(target)
-    const expected = yield* predict(target, "wine", wineInputs)
+    const expected = yield* predict(target, "wine", wineInputs, { headers })
+    const made = yield* send(target, "POST", "/v1/keys", {
+      headers,
+      json: { name: "for some", scopes: ["predict", "read"], models: ["wine", "fuzz"] },
+    })
+    assert.strictEqual(made.status, 201, made.bytes.toString())
+    const { secret } = made.json as { readonly secret: string }
+    const valid = [adminKey, adminKey, secret]
     const statuses = new Map<number, number>()
     const round = (seed: number) =>
       Effect.promise(async () => {
-        const asked = await ask(port, seed)
+        const asked = await ask(port, seed, valid)
         wrong.push(...asked.wrong)
         for (const status of asked.statuses) statuses.set(status, (statuses.get(status) ?? 0) + 1)
       })
@@ -85,13 +96,13 @@ it.live(`${rounds} random requests are answered, tell nothing, and leave the ser
       )
       assert.deepStrictEqual(wrong.slice(0, 10), [])
       yield* restore(target)
-      assert.deepStrictEqual(yield* predict(target, "wine", wineInputs), expected)
+      assert.deepStrictEqual(yield* predict(target, "wine", wineInputs, { headers }), expected)
       resident.push(residentMiB(pid))
     }
     assert.strictEqual((yield* get(target, "/readyz")).status, 200)
     assert.notMatch(stderr(), /ERROR|Unhandled|Warning: /)
     // Without some of each the requests would prove nothing.
-    assert.includeMembers([...statuses.keys()], [200, 400, 403, 404, 405, 415, 422])
+    assert.includeMembers([...statuses.keys()], [200, 400, 401, 403, 404, 405, 415, 422])
     if (inFull) assert.includeMembers([...statuses.keys()], [201, 204, 412, 431])
     const [, second = 0] = resident
     assert.isBelow(resident.at(-1) ?? 0, second + 64, `MiB after each stretch: ${resident.map(Math.round)}`)
