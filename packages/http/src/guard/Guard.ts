@@ -118,10 +118,10 @@ export class Guard extends Context.Service<
           authorization: firstValue(headers["authorization"]),
           apiKey: firstValue(headers["x-api-key"]),
         }),
-        (refused) => {
+        () => {
           const seconds = limits.credentialsRefused(address)
           return seconds === undefined
-            ? refuseCredentials(target, refused)
+            ? refuseCredentials(target)
             : refuseRate(
                 target,
                 seconds,

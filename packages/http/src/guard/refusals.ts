@@ -2,7 +2,7 @@
 import { ForbiddenProblem, UnauthorizedProblem } from "@modelforge/api"
 import {
   CredentialsMissing,
-  type CredentialsRefused,
+  CredentialsRefused,
   type Identity,
   type Permission,
   requirements,
@@ -13,27 +13,46 @@ import type { Problem } from "../problems.ts"
 /** V2 has its own body for failures, on every spelling of its paths. */
 const isV2 = (target: string) => /^(?:https?:\/\/[^/]*)?\/+v2(?:[/?;#]|$)/i.test(target)
 
-/** In the words of the plane that the target is of. */
-export const refusal = (target: string, problem: Problem, headers: Readonly<Record<string, string>> = {}) => {
-  const v2 = isV2(target)
-  return {
-    status: problem.status,
-    headers: { "content-type": v2 ? "application/json" : "application/problem+json", ...headers },
-    body: JSON.stringify(v2 ? { error: problem.message } : problem),
-  } satisfies DataPlaneResponse
+/** A short text. */
+interface Refusal extends DataPlaneResponse {
+  readonly body: string
 }
 
-/** As RFC 6750 wants it: the code only where something was sent. */
-const challenge = { "www-authenticate": 'Bearer realm="modelforge"' }
-const challengeRefused = { "www-authenticate": 'Bearer realm="modelforge", error="invalid_token"' }
+const v1Answer = (problem: Problem, headers: Readonly<Record<string, string>> = {}): Refusal => ({
+  status: problem.status,
+  headers: { "content-type": "application/problem+json", ...headers },
+  body: JSON.stringify(problem),
+})
 
-const missing = new CredentialsMissing()
+const v2Answer = (problem: Problem, headers: Readonly<Record<string, string>> = {}): Refusal => ({
+  status: problem.status,
+  headers: { "content-type": "application/json", ...headers },
+  body: JSON.stringify({ error: problem.message }),
+})
 
-export const refuseAnonymous = (target: string): DataPlaneResponse =>
-  refusal(target, new UnauthorizedProblem({ detail: missing.message }), challenge)
+/** In the words of the plane that the target is of. */
+export const refusal = (
+  target: string,
+  problem: Problem,
+  headers?: Readonly<Record<string, string>>,
+): Refusal => (isV2(target) ? v2Answer(problem, headers) : v1Answer(problem, headers))
 
-export const refuseCredentials = (target: string, { message }: CredentialsRefused): DataPlaneResponse =>
-  refusal(target, new UnauthorizedProblem({ detail: message }), challengeRefused)
+/** Made once: those who are not known come in storms, and are all told the same. */
+const always = (problem: Problem, challenge: string) => {
+  const headers = { "www-authenticate": challenge }
+  const answers = { v1: v1Answer(problem, headers), v2: v2Answer(problem, headers) }
+  return (target: string): DataPlaneResponse => (isV2(target) ? answers.v2 : answers.v1)
+}
+
+const unauthorized = ({ message }: Error) => new UnauthorizedProblem({ detail: message })
+
+export const refuseAnonymous = always(unauthorized(new CredentialsMissing()), 'Bearer realm="modelforge"')
+
+/** As RFC 6750 wants it: the code only where something was sent. Why it is not valid, nobody is told. */
+export const refuseCredentials = always(
+  unauthorized(new CredentialsRefused({ why: "unknown" })),
+  'Bearer realm="modelforge", error="invalid_token"',
+)
 
 export const refuseArrival = (target: string, detail: string): DataPlaneResponse =>
   refusal(target, new ForbiddenProblem({ detail }))

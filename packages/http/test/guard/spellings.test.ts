@@ -9,7 +9,7 @@ import { mountWeb, withModel } from "../Mount.ts"
 import { random } from "../random.ts"
 import { keyHeaders } from "./callers.ts"
 
-const runs = 700
+const runs = 200
 const seed = 20_260_125
 
 const { int, pick } = random(seed)
