@@ -1,6 +1,7 @@
 /** What every host that mounts ModelForge must answer. One cut through the contract; the details are tested once. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
+import type { Settings } from "@modelforge/core"
+import { Effect, Fiber, type Scope } from "effect"
 import { paths } from "./endpoints.ts"
 import { body, isProblem, isV2Error } from "./handlers/problems.ts"
 import { json, type Mount, onnx, upload, withModel } from "./Mount.ts"
@@ -12,9 +13,23 @@ const infer = json({ inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data
 /** Paths that the data plane answers, or would. */
 const isDataPlane = (path: string) => /\/(?:predict|infer)$/.test(path)
 
+/** Waits, asking again and again, while others have their turn. */
+const until = (done: Effect.Effect<boolean>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (let turns = 0; turns < 1000; turns++) {
+      if (yield* done) return
+      yield* turn
+    }
+    return yield* Effect.die(new Error("it never came to that"))
+  })
+
+const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
 export const mountSuite = (
   host: string,
-  open: (settings?: { readonly maxRequestBytes: number }) => Effect.Effect<Mount, never, Scope.Scope>,
+  open: (
+    settings?: Partial<Pick<Settings, "maxRequestBytes" | "maxModelRequests">>,
+  ) => Effect.Effect<Mount, never, Scope.Scope>,
 ) =>
   describe(`mounted on ${host}`, () => {
     it.effect("a model is uploaded, predicts on both planes, and comes back as it was", () =>
@@ -206,6 +221,122 @@ export const mountSuite = (
         mount.forge.run = () => Promise.reject(new Error(secret))
         isProblem(yield* mount.call("/v1/models/digits/predict", predict), 500, "internal")
         isV2Error(yield* mount.call("/v2/models/digits/infer", infer), 500, /the failure was logged/)
+      }),
+    )
+
+    it.effect("a caller who leaves takes the waiting prediction along, on both planes", () =>
+      Effect.gen(function* () {
+        const mount = yield* open()
+        yield* withModel(mount, "digits")
+        yield* mount.call("/v1/models/digits/predict", predict)
+        // Two runs are held, as many as the model takes at once; further requests have to wait.
+        const held = Promise.withResolvers<void>()
+        const { run } = mount.forge
+        let runs = 0
+        mount.forge.run = async (...args) => {
+          runs++
+          await held.promise
+          return run(...args)
+        }
+        const held1 = yield* Effect.forkChild(mount.call("/v1/models/digits/predict", predict))
+        const held2 = yield* Effect.forkChild(mount.call("/v2/models/digits/infer", infer))
+        yield* until(Effect.sync(() => runs === 2))
+        const leaving = new AbortController()
+        const left = [
+          mount.fetch("/v1/models/digits/predict", { ...predict, signal: leaving.signal }),
+          mount.fetch("/v2/models/digits/infer", { ...infer, signal: leaving.signal }),
+        ].map((asked) => asked.catch(() => "left"))
+        for (let times = 0; times < 5; times++) yield* Effect.andThen(mount.call("/healthz"), turn)
+        leaving.abort()
+        yield* Effect.promise(() => Promise.all(left))
+        for (let times = 0; times < 5; times++) yield* Effect.andThen(mount.call("/healthz"), turn)
+        held.resolve()
+        assert.strictEqual((yield* Fiber.join(held1)).status, 200)
+        assert.strictEqual((yield* Fiber.join(held2)).status, 200)
+        yield* mount.call("/healthz")
+        assert.strictEqual(runs, 2)
+        assert.notInclude(mount.forge.logs.join(), "unexpectedly")
+      }),
+    )
+
+    for (const [form, parameters] of [
+      ["bytes", { binary_data_output: true }],
+      ["text", {}],
+    ] as const)
+      it.effect(`a large answer as ${form} keeps its place until it is read, or its reader has left`, () =>
+        Effect.gen(function* () {
+          const mount = yield* open({ maxModelRequests: 1 })
+          yield* withModel(mount, "digits")
+          const { run } = mount.forge
+          // More than the buffers of connections hold.
+          const elements = 8_000_000
+          const data = new Float32Array(elements).fill(1.25)
+          mount.forge.run = async () => ({
+            outputs: { x_out: { datatype: "FP32", shape: [elements / 2, 2], data } },
+            queueMs: 0,
+            computeMs: 0,
+          })
+          const body = JSON.stringify({
+            inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }],
+            parameters,
+          })
+          // Else `fetch` asks for compression, which leaves little of a text.
+          const headers = { "accept-encoding": "identity" }
+          const ask = () =>
+            Effect.promise(() => mount.fetch("/v2/models/digits/infer", { method: "POST", body, headers }))
+          const isFree = Effect.map(
+            mount.call("/v1/models/digits/predict", predict),
+            ({ status }) => status === 200,
+          )
+          const unread = yield* ask()
+          mount.forge.run = run
+          assert.isFalse(yield* isFree)
+          yield* Effect.promise(async () => unread.body?.cancel())
+          yield* until(isFree)
+          mount.forge.run = async () => ({
+            outputs: { x_out: { datatype: "FP32", shape: [elements / 2, 2], data } },
+            queueMs: 0,
+            computeMs: 0,
+          })
+          const read = yield* ask()
+          mount.forge.run = run
+          assert.isFalse(yield* isFree)
+          assert.isAbove((yield* Effect.promise(() => read.arrayBuffer())).byteLength, 4 * elements)
+          yield* until(isFree)
+        }),
+      )
+
+    it.effect("slow readers of an answer of 100 MB share its memory", () =>
+      Effect.gen(function* () {
+        const mount = yield* open()
+        yield* withModel(mount, "digits")
+        const elements = 25_000_000
+        const data = new Float32Array(elements)
+        mount.forge.run = async () => ({
+          outputs: { x_out: { datatype: "FP32", shape: [elements / 2, 2], data } },
+          queueMs: 0,
+          computeMs: 0,
+        })
+        const body = JSON.stringify({
+          inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }],
+          parameters: { binary_data_output: true },
+        })
+        const before = process.memoryUsage().arrayBuffers
+        const readers = yield* Effect.promise(async () => {
+          const ask = () => mount.fetch("/v2/models/digits/infer", { method: "POST", body })
+          const answers = await Promise.all([ask(), ask(), ask(), ask()])
+          return Promise.all(
+            answers.map(async (answer) => {
+              const reader = answer.body?.getReader()
+              await reader?.read()
+              return reader
+            }),
+          )
+        })
+        for (let times = 0; times < 5; times++) yield* Effect.andThen(mount.call("/healthz"), turn)
+        const grown = process.memoryUsage().arrayBuffers - before
+        yield* Effect.promise(() => Promise.all(readers.map((reader) => reader?.cancel())))
+        assert.isBelow(grown, 4 * elements, `${Math.round(grown / 2 ** 20)} MiB more`)
       }),
     )
   })

@@ -259,7 +259,7 @@ const patiently = <A>(
   if (signal?.aborted === true) abort()
   const timer = setTimeout(
     () => reject(deadlineExceeded(timeoutMs)),
-    Math.min(timeoutMs - waitedMs, maxTimerMs),
+    Math.max(0, Math.min(timeoutMs - waitedMs, maxTimerMs)), // Node warns of a time that is up
   )
   signal?.addEventListener("abort", abort, { once: true })
   promise.then(resolve, reject)

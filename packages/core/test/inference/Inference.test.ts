@@ -125,6 +125,17 @@ it.effect("gives the outputs, which version answered, and where the time went", 
   }),
 )
 
+it.effect("time that is up before it could be waited for is a deadline like any other", () =>
+  Effect.gen(function* () {
+    const { inference, route } = yield* open
+    const warned = vi.spyOn(process, "emitWarning")
+    const reason = yield* failure(inference.run(route, { x }, ["y"], { timeoutMs: 1e-9 }))
+    assert.strictEqual(reason._tag, "DeadlineExceeded")
+    assert.deepStrictEqual(warned.mock.calls, [])
+    warned.mockRestore()
+  }),
+)
+
 it.effect("inputs that do not fit never reach the model, which is not even loaded for them", () =>
   Effect.gen(function* () {
     const { runtime, inference, route } = yield* open

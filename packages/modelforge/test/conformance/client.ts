@@ -112,7 +112,7 @@ export class ProtocolError extends Error {
 }
 
 /** What came is not what the protocol says. */
-export class ProtocolViolation extends Error {
+class ProtocolViolation extends Error {
   override readonly name = "ProtocolViolation"
 }
 
