@@ -37,6 +37,7 @@ const failureExamples: Readonly<Record<string, string>> = {
   404: "Request for unknown model: 'nose' is not found",
   413: "The body is larger than the 67108864 bytes taken here",
   415: "The content encoding br is not supported: use gzip or deflate",
+  429: "The caller is over its limit of 100 requests in 60 seconds: try again in 12 seconds",
   500: "The server failed; the failure was logged",
   501: "Sequences are not served here",
   503: 'Model "wine" is not ready: it was unloaded',

@@ -3,7 +3,7 @@ import { addressGroup } from "./IpAddress.ts"
 import { WindowCounter } from "./WindowCounter.ts"
 
 /** So many in a minute are answered with what is wrong. */
-export const failedCredentialsLimit = { requests: 100, seconds: 60 } as const
+export const failedCredentialsLimit = { requests: 1000, seconds: 60 } as const
 
 const defaultAddresses = 10_000
 

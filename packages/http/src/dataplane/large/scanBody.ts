@@ -16,7 +16,7 @@ import {
 import type { Datatype, Tensor } from "@modelforge/core/model"
 import { hasLongIntegers } from "../json/exactJson.ts"
 import { isTooDeep } from "../json/nesting.ts"
-import { maxTensors } from "../request/inferParameters.ts"
+import { maxTensors } from "../request/maxTensors.ts"
 
 export interface ScannedBody {
   /** The body with `[]` in the place of each tensor. */

@@ -3,6 +3,7 @@ import { BadRequestProblem, UnsupportedFeatureProblem } from "@modelforge/api"
 import { describeValue } from "@modelforge/core"
 import { Predicate } from "effect"
 import type { OutputForm } from "../response/outputForms.ts"
+import { maxTensors } from "./maxTensors.ts"
 
 export type Parameters = Readonly<Record<string, unknown>>
 
@@ -15,10 +16,7 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
 /** Clients send null for members they leave out. */
 export const given = (value: unknown): boolean => value !== undefined && value !== null
 
-/** Tensors that a request may have, and outputs that it may ask for. No model has as many. */
-export const maxTensors = 1024
-
-/** Refuses lists of more than that. */
+/** Refuses lists of more tensors than a request may have. */
 export const boundedList = (list: ReadonlyArray<unknown>, path: string): void => {
   if (list.length > maxTensors)
     throw refuse(path, `the request has ${list.length} of them, more than the ${maxTensors} that are taken`)

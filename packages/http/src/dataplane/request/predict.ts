@@ -4,7 +4,7 @@ import { describeValue, type Prediction, type Route } from "@modelforge/core"
 import { Predicate } from "effect"
 import type { LargeTexts } from "../json/largeTexts.ts"
 import { nestedJson } from "../json/tensorJson.ts"
-import { maxTensors } from "./inferParameters.ts"
+import { maxTensors } from "./maxTensors.ts"
 import { readSchedule, type Schedule } from "./schedule.ts"
 
 export interface PredictMembers {
