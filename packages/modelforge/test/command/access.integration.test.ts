@@ -239,6 +239,7 @@ describe("open mode", () => {
       const environment = {
         DATABASE_URL: `postgres://postgres:x@127.0.0.1:${relay.port}/postgres`,
         MODELFORGE_ARTIFACTS_URL: `file:${folder}/artifacts`,
+        SECRET_KEY: "what the servers of a database share",
       }
       const start = startServer({ environment })
       const one = yield* start
