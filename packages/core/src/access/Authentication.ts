@@ -93,7 +93,8 @@ export class Authentication extends Context.Service<
       const user = table.user(claims.sub)
       if (user === undefined) return refuse("unknown")
       if (user.disabled) return refuse("disabled")
-      return claims.epoch < user.sessionEpoch ? refuse("epoch") : Result.succeed({ _tag: "User", user })
+      const { epoch = user.sessionEpoch } = claims
+      return epoch < user.sessionEpoch ? refuse("epoch") : Result.succeed({ _tag: "User", user })
     }
 
     // Plain code: every request asks.

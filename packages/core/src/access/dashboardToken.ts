@@ -12,8 +12,8 @@ export interface DashboardClaims {
   readonly sub: string
   /** The session's id, at the dashboard. */
   readonly sid: string
-  /** The epoch of sessions in which the session began. */
-  readonly epoch: number
+  /** The epoch of sessions in which the session began; undefined where the dashboard does not keep it. */
+  readonly epoch: number | undefined
 }
 
 const tokenAudience = "modelforge-api"
@@ -45,6 +45,8 @@ const member = (object: object, name: string): unknown =>
 
 const text = (value: unknown): value is string =>
   typeof value === "string" && value !== "" && value.length <= 256
+const isEpoch = (value: unknown): value is number | undefined =>
+  value === undefined || Number.isSafeInteger(value)
 const seconds = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
 
 /** Exactly what the dashboard writes: no other algorithm, no extension that this code would pass over. */
@@ -75,10 +77,10 @@ export const readDashboardToken = (
   if (claims === undefined) return "malformed"
   const [aud, sub, sid, epoch] = ["aud", "sub", "sid", "epoch"].map((name) => member(claims, name))
   const [iat, exp, nbf] = ["iat", "exp", "nbf"].map((name) => member(claims, name))
-  if (aud !== tokenAudience || !text(sub) || !text(sid) || !Number.isSafeInteger(epoch)) return "malformed"
+  if (aud !== tokenAudience || !text(sub) || !text(sid) || !isEpoch(epoch)) return "malformed"
   if (!seconds(iat) || !seconds(exp) || exp <= iat || exp - iat > maxLifetime) return "malformed"
   if (nbf !== undefined && !seconds(nbf)) return "malformed"
   if (now >= exp + leeway) return "expired"
   if (iat > now + leeway || (nbf !== undefined && nbf > now + leeway)) return "malformed"
-  return { sub, sid, epoch: Number(epoch) }
+  return { sub, sid, epoch }
 }

@@ -122,8 +122,11 @@ it.effect("a token names a user; the role is that of the user here", () =>
     assert.strictEqual(yield* bearer(at(1)), "epoch")
     assert.strictEqual(yield* bearer(at(2)), "User")
     assert.strictEqual(yield* bearer(at(3)), "User")
+    // A dashboard that keeps no epoch ends its sessions itself.
+    assert.strictEqual(yield* bearer(at(undefined)), "User")
     yield* update(id, { disabled: true })
     assert.strictEqual(yield* bearer(at(9)), "disabled")
+    assert.strictEqual(yield* bearer(at(undefined)), "disabled")
     yield* remove(id)
     assert.strictEqual(yield* bearer(at(9)), "unknown")
     yield* TestClock.adjust("2 minutes")

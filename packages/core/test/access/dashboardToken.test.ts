@@ -15,6 +15,7 @@ it("a token that the dashboard signed says who it is for", () => {
     sid: "session",
     epoch: 3,
   })
+  assert.deepStrictEqual(readClaims({ epoch: undefined }), { sub: "user", sid: "session", epoch: undefined })
   assert.deepInclude(readClaims({ nbf: now, extra: { a: 1 }, exp: now + 0.5, iat: now - 0.5 }), {
     sub: "user",
   })
@@ -36,13 +37,7 @@ describe("a token is refused whose", () => {
       { sub: "x".repeat(257) },
     ],
     "session is missing": [{ sid: undefined }, { sid: "" }, { sid: 1 }, { sid: null }],
-    "epoch is missing": [
-      { epoch: undefined },
-      { epoch: "3" },
-      { epoch: null },
-      { epoch: 1.5 },
-      { epoch: 1e300 },
-    ],
+    "epoch is none": [{ epoch: "3" }, { epoch: null }, { epoch: 1.5 }, { epoch: 1e300 }],
     "times are missing": [
       { iat: undefined },
       { exp: undefined },
