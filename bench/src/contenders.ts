@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises"
 import { Schema } from "effect"
 import type { Models } from "modelforge"
+import { credentials } from "./benchKey.ts"
 import { type ChildOptions, ChildProcess } from "./ChildProcess.ts"
 import type { ForgeOptions } from "./forge/ForgeOptions.ts"
 import type { BenchModel } from "./models/BenchModel.ts"
@@ -25,6 +26,12 @@ export const forgeProcess = { name: "forge process", forge: { execution: "proces
 
 /** The hand-written server comes first: the others are compared with it. */
 export const contenders: ReadonlyArray<Contender> = [raw, rawJoined, forgeInline, forgeProcess]
+
+/** The same with a key asked for and requests counted. */
+export const guarded: ReadonlyArray<Contender> = [
+  { name: "forge inline, guarded", forge: { ...forgeInline.forge, guarded: true } },
+  { name: "forge process, guarded", forge: { ...forgeProcess.forge, guarded: true } },
+]
 
 const alone = { batching: { maxBatchSize: 1 } }
 
@@ -99,9 +106,13 @@ const decodeReady = Schema.decodeUnknownSync(Schema.Struct({ port: Schema.Int })
 export const manage = async (port: number, method: string, path: string, body?: object): Promise<unknown> => {
   const response = await fetch(`http://127.0.0.1:${port}/v1/${path}`, {
     method,
+    headers: credentials,
     ...(body === undefined
       ? {}
-      : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+      : {
+          headers: { ...credentials, "content-type": "application/json" },
+          body: JSON.stringify(body),
+        }),
   })
   if (!response.ok) throw new Error(`${method} ${path} was refused: ${await response.text()}`)
   return response.json()
@@ -112,7 +123,7 @@ export const upload = async (port: number, name: string, file: string, alias?: s
   const query = alias === undefined ? "create=true" : `create=true&alias=${alias}`
   const response = await fetch(`http://127.0.0.1:${port}/v1/models/${name}/versions?${query}`, {
     method: "POST",
-    headers: { "content-type": "application/octet-stream" },
+    headers: { ...credentials, "content-type": "application/octet-stream" },
     body: await readFile(file),
   })
   if (response.status !== 201) throw new Error(`the upload of ${name} was refused: ${await response.text()}`)

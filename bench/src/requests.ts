@@ -1,4 +1,5 @@
 /** Requests, the same for every contender. */
+import { credentials } from "./benchKey.ts"
 import type { BenchModel } from "./models/BenchModel.ts"
 
 export type Protocol = "json" | "binary"
@@ -23,7 +24,7 @@ const nested = (model: BenchModel): unknown => {
 /** `/v1` predict: nested arrays. */
 const json = (model: BenchModel): BenchRequest => ({
   path: `/v1/models/${model.name}/predict`,
-  headers: { "content-type": "application/json" },
+  headers: { ...credentials, "content-type": "application/json" },
   body: Buffer.from(JSON.stringify({ inputs: { [model.input.name]: nested(model) } })),
 })
 
@@ -41,6 +42,7 @@ const binary = (model: BenchModel): BenchRequest => {
   return {
     path: `/v2/models/${model.name}/infer`,
     headers: {
+      ...credentials,
       "content-type": "application/octet-stream",
       "inference-header-content-length": String(head.length),
     },

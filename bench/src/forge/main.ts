@@ -1,21 +1,31 @@
 /** ModelForge as `modelforge serve` puts it together, with the execution to choose. */
 import { NodeServices } from "@effect/platform-node"
-import { SecretKey } from "@modelforge/core"
+import { ApiKeys, SecretKey } from "@modelforge/core"
 import { DataPlane, Guard, ServerReadiness, ServerVersion } from "@modelforge/http"
 import { layerBodyThreads } from "@modelforge/http/node"
 import { ForgeServer } from "@modelforge/server"
 import { Effect, Fiber, Layer, Logger, Redacted, Schema } from "effect"
 import { layerEngine } from "modelforge"
+import { benchKey } from "../benchKey.ts"
 import { serveJobs } from "../serveJobs.ts"
 import { ForgeOptions } from "./ForgeOptions.ts"
 
-const options = Schema.decodeUnknownSync(Schema.fromJsonString(ForgeOptions))(process.argv[2])
+const { guarded = false, ...options } = Schema.decodeUnknownSync(Schema.fromJsonString(ForgeOptions))(
+  process.argv[2],
+)
+
+const layerKey = Layer.effectDiscard(
+  guarded ? ApiKeys.use(({ ensureAdmin }) => ensureAdmin(Redacted.make(benchKey))) : Effect.void,
+)
+/** Never reached, but counted. */
+const rateLimit = { requests: 1_000_000_000, seconds: 60 }
 
 const layer = ForgeServer.layer({ listen: [{ host: "127.0.0.1", port: 0 }] }).pipe(
+  Layer.merge(layerKey),
   Layer.provide([DataPlane.layer, Guard.layer({ open: true })]),
   Layer.provide(layerBodyThreads()),
   Layer.provide(SecretKey.layer(Redacted.make("nothing is signed in a benchmark"))),
-  Layer.provide(layerEngine(options)),
+  Layer.provide(layerEngine({ ...options, ...(guarded ? { settings: { rateLimit } } : {}) })),
   Layer.provide(ServerReadiness.layer),
   Layer.provide(Layer.succeed(ServerVersion, "bench")),
   Layer.provide(NodeServices.layer),

@@ -1,5 +1,5 @@
 /** A model that takes microseconds: what a server adds to it. Server on one core, load on the other. */
-import { contenders, unbatched } from "../contenders.ts"
+import { contenders, guarded, unbatched } from "../contenders.ts"
 import { small } from "../models/BenchModel.ts"
 import type { Suite } from "./Suite.ts"
 import { compare } from "./throughput.ts"
@@ -11,7 +11,7 @@ export const measureSmall: Suite = (bench) =>
       protocols: ["json"],
       connections: bench.plan.smallConnections,
       seconds: bench.plan.smallSeconds,
-      contenders,
+      contenders: [...contenders, ...guarded],
       unbatched,
       cores: { server: 0, load: 1 },
     },
