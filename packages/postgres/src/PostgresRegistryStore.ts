@@ -20,6 +20,7 @@ import {
   auditedVersion,
   DuplicateVersion,
   draftFrom,
+  expecting,
   ModelExists,
   ModelNotFound,
   namedBy,
@@ -27,7 +28,6 @@ import {
   policyOf,
   RegistryError,
   RegistryStore,
-  refusedByExpectation,
   refusedByTraffic,
   registryEntry,
   splitFrom,
@@ -48,12 +48,6 @@ import { makeRegistryStatements } from "./registryStatements.ts"
 import { makeTrafficStatements } from "./trafficStatements.ts"
 
 const refuse = (reason: RegistryReason) => Effect.fail(new RegistryError({ reason }))
-
-/** Holds a change against the state that its caller knows. */
-const expecting = (expected: Expectation | undefined, what: string, state: unknown) => {
-  const why = refusedByExpectation(expected, what, state)
-  return why === undefined ? Effect.void : refuse(why)
-}
 
 const orRefuse =
   (reason: () => RegistryReason) =>

@@ -1,6 +1,7 @@
 /** Changes that are made only to what the caller knows: lost updates are refused where they would happen. */
 import { createHash } from "node:crypto"
-import { RevisionMismatch } from "./RegistryError.ts"
+import { Effect } from "effect"
+import { RegistryError, RevisionMismatch } from "./RegistryError.ts"
 
 /** Members in one order, however a store gives them. */
 const sorted = (_key: string, value: unknown): unknown =>
@@ -30,4 +31,14 @@ export const refusedByExpectation = (
         ? present === null
         : present !== null && expected.includes(present)
   return holds ? undefined : new RevisionMismatch({ what, present, wantedNone: expected === "absent" })
+}
+
+/** Fails where `refusedByExpectation` says why: to be asked in the transaction of the change. */
+export const expecting = (
+  expected: Expectation | undefined,
+  what: string,
+  state: unknown,
+): Effect.Effect<void, RegistryError> => {
+  const reason = refusedByExpectation(expected, what, state)
+  return reason === undefined ? Effect.void : Effect.fail(new RegistryError({ reason }))
 }

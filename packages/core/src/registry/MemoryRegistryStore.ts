@@ -19,7 +19,7 @@ import type { RegistryChange } from "../model/RegistryEvent.ts"
 import { inForceAfter, namedBy, policyOf, TrafficChange, type TrafficPolicy } from "../model/TrafficPolicy.ts"
 import type { Digest } from "../model/Version.ts"
 import { Version, VersionNumber } from "../model/Version.ts"
-import { type Expectation, refusedByExpectation } from "./Expectation.ts"
+import { expecting } from "./Expectation.ts"
 import type { RegistryReason } from "./RegistryError.ts"
 import {
   AliasMoved,
@@ -68,12 +68,6 @@ interface StoredVersion {
 }
 
 const refuse = (reason: RegistryReason) => Effect.fail(new RegistryError({ reason }))
-
-/** Holds a change against the state that its caller knows. */
-const expecting = (expected: Expectation | undefined, what: string, state: unknown) => {
-  const why = refusedByExpectation(expected, what, state)
-  return why === undefined ? Effect.void : refuse(why)
-}
 
 const emptyModel = (name: ModelName, now: DateTime.Utc): StoredModel => ({
   name,

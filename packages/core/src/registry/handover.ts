@@ -36,11 +36,9 @@ export const handover = (
   const canAnswer = targets.size > 0 && [...targets].every((id) => ready.has(id) && serves(id))
   if (loads.length === 0 || !canAnswer) return undefined
   // Aliases that are new or gone are so at once: only those that move wait.
+  const known = new Map(Object.entries(before.routes.aliases))
   const aliases = Object.fromEntries(
-    Object.entries(after.routes.aliases).map(([alias, version]) => {
-      const stays = Object.entries(before.routes.aliases).find(([name]) => name === alias)
-      return [alias, stays?.[1] ?? version]
-    }),
+    Object.entries(after.routes.aliases).map(([alias, version]) => [alias, known.get(alias) ?? version]),
   )
   const { traffic } = before.routes
   const meanwhile = routedModel({ ...after.routes, aliases, traffic }, traffic)
