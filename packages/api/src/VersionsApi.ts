@@ -12,7 +12,6 @@ import { Page, pageQuery } from "./Page.ts"
 import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
-  DigestMismatchProblem,
   DuplicateVersionProblem,
   IncompatibleSignatureProblem,
   ModelNotFoundProblem,
@@ -21,11 +20,10 @@ import {
   TrafficConflictProblem,
   UnavailableProblem,
   UnsupportedMediaTypeProblem,
-  UnusableModelProblem,
-  UploadInterruptedProblem,
   VersionConflictProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
+import { DigestMismatchProblem, UnusableModelProblem, UploadInterruptedProblem } from "./UploadProblems.ts"
 
 /** A version as `/v1` shows it. */
 export const VersionResource = Schema.Struct({

@@ -2,9 +2,11 @@
 import type * as OpenApi from "effect/http-api/OpenApi"
 import * as AccessProblems from "./AccessProblems.ts"
 import { operationExamples } from "./examples/operationExamples.ts"
+import * as IdempotencyProblems from "./IdempotencyProblems.ts"
 import { replayedHeader } from "./IdempotentRequests.ts"
 import * as Problems from "./Problems.ts"
 import * as ProtectionProblems from "./ProtectionProblems.ts"
+import * as UploadProblems from "./UploadProblems.ts"
 
 /** Of path parameters, where an operation says no other. */
 const parameterExamples: Readonly<Record<string, string>> = {
@@ -23,7 +25,13 @@ const numbers: Readonly<Record<string, object>> = {
 
 /** Every problem as it is sent, by the name of its schema. */
 const problemExamples: ReadonlyMap<string, unknown> = new Map(
-  Object.entries({ ...Problems, ...AccessProblems, ...ProtectionProblems }).map(([name, Problem]) => {
+  Object.entries({
+    ...Problems,
+    ...AccessProblems,
+    ...IdempotencyProblems,
+    ...ProtectionProblems,
+    ...UploadProblems,
+  }).map(([name, Problem]) => {
     const problem: unknown = JSON.parse(JSON.stringify(new Problem(Problem.example as never)))
     return [`${name}Encoded`, problem]
   }),
