@@ -32,6 +32,7 @@ const problemExamples: ReadonlyMap<string, unknown> = new Map(
     ...ProtectionProblems,
     ...UploadProblems,
   }).map(([name, Problem]) => {
+    // Each class takes its own example; of a union of classes that can't be said.
     const problem: unknown = JSON.parse(JSON.stringify(new Problem(Problem.example as never)))
     return [`${name}Encoded`, problem]
   }),
@@ -190,6 +191,7 @@ const describeOperation = (operation: OpenApi.OpenAPISpecOperation) => {
 
 /** Adds to the generated document. */
 export const describe = (document: Readonly<Record<string, unknown>>): Record<string, unknown> => {
+  // Transforms are handed a record, which is the document that was generated.
   const spec = document as unknown as OpenApi.OpenAPISpec
   const paths = Object.entries(spec.paths).map(([path, item]) => [
     path,
