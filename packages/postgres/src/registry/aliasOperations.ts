@@ -3,11 +3,11 @@ import {
   Actor,
   AliasMoved,
   type AliasName,
+  type AliasOperations,
   aliasAfter,
   expecting,
   type ModelName,
   type MoveOptions,
-  type RegistryStore,
   VersionConflict,
   type VersionNumber,
 } from "@modelforge/core"
@@ -15,8 +15,6 @@ import { Array, Effect, Option } from "effect"
 import { read, write } from "../registryOperation.ts"
 import { noModel, type PostgresRegistry, refuse } from "./PostgresRegistry.ts"
 import { changeTraffic, heldByTraffic } from "./trafficOperations.ts"
-
-type Operations = Pick<RegistryStore["Service"], "setAlias" | "listMoves" | "deleteAlias">
 
 /** Points an alias at a version, or deletes it. */
 interface Move extends MoveOptions {
@@ -56,7 +54,7 @@ export const moveAlias = Effect.fnUntraced(function* (
   return moved
 })
 
-export const makeAliasOperations = (registry: PostgresRegistry): Operations => {
+export const makeAliasOperations = (registry: PostgresRegistry): AliasOperations => {
   const { statements, aliases, transaction } = registry
   return {
     setAlias: Effect.fnUntraced(

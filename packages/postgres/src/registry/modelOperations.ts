@@ -6,25 +6,13 @@ import {
   expecting,
   ModelExists,
   type ModelName,
-  type RegistryStore,
+  type ModelOperations,
 } from "@modelforge/core"
 import { Effect } from "effect"
 import { read, write } from "../registryOperation.ts"
 import { about, noModel, orRefuse, type PostgresRegistry, refuse } from "./PostgresRegistry.ts"
 
-type Operations = Pick<
-  RegistryStore["Service"],
-  | "insertModel"
-  | "findModel"
-  | "listModels"
-  | "updateModel"
-  | "setConfig"
-  | "deleteModel"
-  | "listRoutes"
-  | "findRoutes"
->
-
-export const makeModelOperations = (registry: PostgresRegistry): Operations => {
+export const makeModelOperations = (registry: PostgresRegistry): ModelOperations => {
   const { statements, record, transaction } = registry
 
   /** Locks a model, which is to be the expected one or to have the expected config, and gives it as it is. */

@@ -7,11 +7,11 @@ import {
   type ModelName,
   policyOf,
   RegistryError,
-  type RegistryStore,
   refusedByTraffic,
   splitFrom,
   TrafficConflict,
   TrafficNotFound,
+  type TrafficOperations,
   type TrafficOptions,
   type TrafficPolicy,
   VersionConflict,
@@ -22,8 +22,6 @@ import {
 import { Array, Effect, Equal, Option } from "effect"
 import { read, write } from "../registryOperation.ts"
 import { type PostgresRegistry, refuse } from "./PostgresRegistry.ts"
-
-type Operations = Pick<RegistryStore["Service"], "setTraffic" | "listTrafficChanges">
 
 /** With the model locked: the policy in force may hold the alias where it is. */
 export const heldByTraffic = Effect.fnUntraced(function* (
@@ -78,7 +76,7 @@ const checkSplit = Effect.fnUntraced(function* (
   }
 })
 
-export const makeTrafficOperations = (registry: PostgresRegistry): Operations => {
+export const makeTrafficOperations = (registry: PostgresRegistry): TrafficOperations => {
   const { statements, traffic, transaction } = registry
   return {
     setTraffic: Effect.fnUntraced(

@@ -7,9 +7,9 @@ import {
   expecting,
   type ModelName,
   namedBy,
-  type RegistryStore,
   VersionConflict,
   type VersionNumber,
+  type VersionOperations,
 } from "@modelforge/core"
 import { Effect, Option } from "effect"
 import { read, write } from "../registryOperation.ts"
@@ -17,25 +17,10 @@ import { moveAlias } from "./aliasOperations.ts"
 import { about, noModel, noVersion, orRefuse, type PostgresRegistry, refuse } from "./PostgresRegistry.ts"
 import { heldByTraffic } from "./trafficOperations.ts"
 
-type Operations = Pick<
-  RegistryStore["Service"],
-  | "insertVersion"
-  | "findVersion"
-  | "findDigest"
-  | "findGraph"
-  | "findReferred"
-  | "listVersions"
-  | "listValidating"
-  | "settleVersion"
-  | "describeVersion"
-  | "setArchived"
-  | "deleteVersion"
->
-
 /** A model that an upload made. */
 const bareModel = { description: "", tags: [], labels: {} }
 
-export const makeVersionOperations = (registry: PostgresRegistry): Operations => {
+export const makeVersionOperations = (registry: PostgresRegistry): VersionOperations => {
   const { statements, aliases, record, transaction } = registry
 
   /** With its model locked: a version, which is to be the expected one. */

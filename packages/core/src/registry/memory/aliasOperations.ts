@@ -5,12 +5,11 @@ import type { AliasName } from "../../model/Names.ts"
 import type { VersionNumber } from "../../model/Version.ts"
 import { expecting } from "../Expectation.ts"
 import { AliasMoved, ModelNotFound, VersionConflict } from "../RegistryError.ts"
-import { type MoveOptions, maxMoves, type RegistryStore } from "../RegistryStore.ts"
+import type { AliasOperations } from "../RegistryOperations.ts"
+import { type MoveOptions, maxMoves } from "../RegistryStore.ts"
 import { type Change, change, type MemoryRegistry, refuse, refuseNoVersion } from "./MemoryRegistry.ts"
 import type { StoredModel } from "./StoredModel.ts"
 import { changeTraffic, heldByTraffic } from "./trafficOperations.ts"
-
-type Operations = Pick<RegistryStore["Service"], "setAlias" | "listMoves" | "deleteAlias">
 
 /** Points an alias at a version, or deletes it. Changes nothing when it points there already. */
 export const moveAlias = (
@@ -42,7 +41,7 @@ export const moveAlias = (
   return made
 }
 
-export const makeAliasOperations = (registry: MemoryRegistry): Operations => {
+export const makeAliasOperations = (registry: MemoryRegistry): AliasOperations => {
   const { models } = registry
   return {
     setAlias: Effect.fnUntraced(function* (model, alias, version, options = {}) {

@@ -4,21 +4,10 @@ import { auditedModel } from "../../audit/registryEntries.ts"
 import type { Model } from "../../model/Model.ts"
 import { expecting } from "../Expectation.ts"
 import { ModelExists, ModelNotFound } from "../RegistryError.ts"
-import type { ModelFilter, RegistryStore } from "../RegistryStore.ts"
+import type { ModelOperations } from "../RegistryOperations.ts"
+import type { ModelFilter } from "../RegistryStore.ts"
 import { change, type MemoryRegistry, refuse } from "./MemoryRegistry.ts"
 import { emptyModel, toModel, toRoutes } from "./StoredModel.ts"
-
-type Operations = Pick<
-  RegistryStore["Service"],
-  | "insertModel"
-  | "findModel"
-  | "listModels"
-  | "updateModel"
-  | "setConfig"
-  | "deleteModel"
-  | "listRoutes"
-  | "findRoutes"
->
 
 const matches = (filter: ModelFilter) => (model: Model) => {
   const search = filter.search?.toLowerCase() ?? ""
@@ -32,7 +21,7 @@ const matches = (filter: ModelFilter) => (model: Model) => {
   )
 }
 
-export const makeModelOperations = (registry: MemoryRegistry): Operations => {
+export const makeModelOperations = (registry: MemoryRegistry): ModelOperations => {
   const { models } = registry
   return {
     insertModel: Effect.fnUntraced(function* ({ name, ...about }) {

@@ -5,12 +5,11 @@ import { policyOf, TrafficChange, type TrafficPolicy } from "../../model/Traffic
 import type { VersionNumber } from "../../model/Version.ts"
 import { expecting } from "../Expectation.ts"
 import { ModelNotFound, TrafficConflict, TrafficNotFound, VersionConflict } from "../RegistryError.ts"
-import { maxTrafficChanges, type RegistryStore } from "../RegistryStore.ts"
+import type { TrafficOperations } from "../RegistryOperations.ts"
+import { maxTrafficChanges } from "../RegistryStore.ts"
 import { refusedByTraffic, splitFrom, versionsNamed, versionsOfSplit } from "../splitChecks.ts"
 import { type Change, change, type MemoryRegistry, refuse, refuseNoVersion } from "./MemoryRegistry.ts"
 import { type StoredModel, toModel, trafficOf } from "./StoredModel.ts"
-
-type Operations = Pick<RegistryStore["Service"], "setTraffic" | "listTrafficChanges">
 
 /** Replaces the traffic policy, or removes it. */
 export const changeTraffic = (
@@ -33,7 +32,7 @@ export const changeTraffic = (
 export const heldByTraffic = (stored: StoredModel, alias: AliasName, version: VersionNumber | null) =>
   refusedByTraffic({ model: stored.name, alias, version }, trafficOf(stored))
 
-export const makeTrafficOperations = (registry: MemoryRegistry): Operations => {
+export const makeTrafficOperations = (registry: MemoryRegistry): TrafficOperations => {
   const { models } = registry
   return {
     setTraffic: Effect.fnUntraced(function* (model, policy, { reason, guard, after, expected } = {}) {

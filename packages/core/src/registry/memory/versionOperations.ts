@@ -5,26 +5,11 @@ import { namedBy } from "../../model/TrafficPolicy.ts"
 import { type Digest, Version, VersionNumber } from "../../model/Version.ts"
 import { expecting } from "../Expectation.ts"
 import { DuplicateVersion, ModelNotFound, VersionConflict } from "../RegistryError.ts"
-import type { RegistryStore } from "../RegistryStore.ts"
+import type { VersionOperations } from "../RegistryOperations.ts"
 import { moveAlias } from "./aliasOperations.ts"
 import { type Change, change, type MemoryRegistry, refuse, refuseNoVersion } from "./MemoryRegistry.ts"
 import { emptyModel, newestFirst, type StoredModel, type StoredVersion, trafficOf } from "./StoredModel.ts"
 import { heldByTraffic } from "./trafficOperations.ts"
-
-type Operations = Pick<
-  RegistryStore["Service"],
-  | "insertVersion"
-  | "findVersion"
-  | "findDigest"
-  | "findGraph"
-  | "findReferred"
-  | "listVersions"
-  | "listValidating"
-  | "settleVersion"
-  | "describeVersion"
-  | "setArchived"
-  | "deleteVersion"
->
 
 const withDigest = (stored: StoredModel | undefined, digest: Digest) =>
   stored && newestFirst(stored).find((version) => version.digest === digest)?.version
@@ -39,7 +24,7 @@ const inUse = (stored: StoredModel, version: VersionNumber) => {
     : undefined
 }
 
-export const makeVersionOperations = (registry: MemoryRegistry): Operations => {
+export const makeVersionOperations = (registry: MemoryRegistry): VersionOperations => {
   const { models } = registry
 
   const transition = (stored: StoredVersion, fields: Partial<Version>, now: Change) => {
