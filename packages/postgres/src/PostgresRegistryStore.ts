@@ -10,6 +10,7 @@ import type {
   RegistryReason,
   TrafficOptions,
   TrafficPolicy,
+  Version,
   VersionNumber,
 } from "@modelforge/core"
 import {
@@ -21,6 +22,7 @@ import {
   DuplicateVersion,
   draftFrom,
   expecting,
+  incompatibleMove,
   ModelExists,
   ModelNotFound,
   namedBy,
@@ -272,7 +274,7 @@ const make = Effect.gen(function* () {
 
     insertVersion: Effect.fnUntraced(
       function* (draft) {
-        const { model, digest, alias, state, createdBy: by } = draft
+        const { model, digest, alias, signature, state, createdBy: by } = draft
         const take = draft.createModel ? statements.takeNumberOrCreateModel : statements.takeNumber
         const { version, created } = yield* orRefuse(noModel(model))(take(model))
         const same = yield* statements.findDigest(model, digest)
@@ -284,7 +286,11 @@ const make = Effect.gen(function* () {
         if (created) yield* record(model, by, { type: "model.created" }, { after: about(bareModel) })
         const details = { after: auditedVersion(inserted) }
         yield* record(model, by, { type: "version.state", version, from: null, to: state }, details)
-        if (state === "ready" && alias !== null) yield* move({ model, alias, version, by })
+        if (state !== "ready" || alias === null) return inserted
+        // Nobody hears of its number where it is refused.
+        const file = { version: null, signature }
+        const guard = draft.force ? undefined : (from: Version) => incompatibleMove(alias, from, file)
+        yield* move({ model, alias, version, by, guard })
         return inserted
       },
       transaction,
@@ -302,12 +308,17 @@ const make = Effect.gen(function* () {
         const settled = yield* statements.settleVersion(model, version, verdict)
         if (Option.isNone(settled)) return
         // In the name of whoever uploaded it: nobody waits any more.
-        const { alias, createdBy: by } = settled.value
+        const { alias, createdBy: by, forced } = settled.value
         const details = { after: verdict.state === "invalid" ? { reason: verdict.reason } : undefined }
         const to = verdict.state
         yield* record(model, by, { type: "version.state", version, from: "validating", to }, details)
         if (alias === null || (yield* heldByTraffic(model, alias, version)) !== undefined) return
-        yield* move({ model, alias, version, by })
+        const guard = forced
+          ? undefined
+          : (from: Version, ready: Version) => incompatibleMove(alias, from, ready)
+        yield* move({ model, alias, version, by, guard }).pipe(
+          Effect.catchReason("RegistryError", "IncompatibleSignature", () => Effect.void),
+        )
       },
       transaction,
       write("settleVersion"),

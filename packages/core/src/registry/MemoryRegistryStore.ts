@@ -20,6 +20,7 @@ import { inForceAfter, namedBy, policyOf, TrafficChange, type TrafficPolicy } fr
 import type { Digest } from "../model/Version.ts"
 import { Version, VersionNumber } from "../model/Version.ts"
 import { expecting } from "./Expectation.ts"
+import { incompatibleMove } from "./incompatibleMove.ts"
 import type { RegistryReason } from "./RegistryError.ts"
 import {
   AliasMoved,
@@ -65,6 +66,7 @@ interface StoredVersion {
   readonly graph: string
   /** Set when the version settles as ready. */
   readonly alias: AliasName | null
+  readonly force: boolean
 }
 
 const refuse = (reason: RegistryReason) => Effect.fail(new RegistryError({ reason }))
@@ -223,6 +225,19 @@ const make = Effect.gen(function* () {
   const heldByTraffic = (stored: StoredModel, alias: AliasName, version: VersionNumber | null) =>
     refusedByTraffic({ model: stored.name, alias, version }, trafficOf(stored))
 
+  /** Why the alias that an upload asked for can't be set to what became of it. */
+  const refusedAlias = (
+    stored: StoredModel,
+    { alias, force }: Pick<StoredVersion, "alias" | "force">,
+    version: VersionNumber,
+    to: Parameters<typeof incompatibleMove>[2],
+  ) => {
+    if (alias === null) return undefined
+    const from = stored.aliases.get(alias)
+    const left = from === undefined || force ? undefined : stored.versions.get(from)?.value
+    return (left && incompatibleMove(alias, left, to)) ?? heldByTraffic(stored, alias, version)
+  }
+
   const store = RegistryStore.of({
     insertModel: Effect.fnUntraced(function* ({ name, ...about }) {
       const now = yield* change
@@ -270,22 +285,30 @@ const make = Effect.gen(function* () {
       record(name, now, { type: "model.deleted" }, { before: auditedModel(toModel(stored)) })
     }),
 
-    insertVersion: Effect.fnUntraced(function* ({ alias, createModel, graph, ...draft }: VersionDraft) {
+    insertVersion: Effect.fnUntraced(function* ({
+      alias,
+      createModel,
+      force,
+      graph,
+      ...draft
+    }: VersionDraft) {
       const now = { ...(yield* change), by: draft.createdBy }
-      const { model, digest, state } = draft
+      const { model, digest, signature, state } = draft
       const known = models.get(model)
       const stored = known ?? (createModel ? emptyModel(model, now.at) : undefined)
       if (!stored) return yield* refuse(new ModelNotFound({ model }))
       const same = versionWithDigest(stored, digest)
       if (same !== undefined) return yield* refuse(new DuplicateVersion({ model, version: same, digest }))
       const version = VersionNumber.make(stored.lastVersion + 1)
-      const held = state === "ready" && alias !== null && heldByTraffic(stored, alias, version)
-      if (held) return yield* refuse(held)
+      // Nobody hears of its number where it is refused.
+      const file = { version: null, signature }
+      const why = state === "ready" && refusedAlias(stored, { alias, force }, version, file)
+      if (why) return yield* refuse(why)
       const value = new Version({ ...draft, version, reason: null, createdAt: now.at })
       models.set(model, stored)
       if (!known) record(model, now, { type: "model.created" }, { after: stored.about })
       stored.lastVersion = version
-      stored.versions.set(version, { value, graph, alias })
+      stored.versions.set(version, { value, graph, alias, force })
       record(
         model,
         now,
@@ -328,7 +351,11 @@ const make = Effect.gen(function* () {
       const now = { ...present, by: settled.value.createdBy }
       transition(settled, verdict, now)
       const { alias } = settled
-      if (verdict.state === "ready" && alias !== null && !heldByTraffic(stored, alias, version))
+      if (
+        verdict.state === "ready" &&
+        alias !== null &&
+        !refusedAlias(stored, settled, version, settled.value)
+      )
         move(stored, alias, version, now)
     }),
     describeVersion: Effect.fnUntraced(function* (model, version, description, expected) {
