@@ -34,6 +34,7 @@ import {
   UploadNotFoundProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
 import { VersionResource } from "./VersionsApi.ts"
 
 /** What is sent, so that a chunk of an upload is not taken for a file. */
@@ -162,6 +163,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
         DuplicateVersionProblem,
         IncompatibleSignatureProblem,
         UnsupportedProtocolProblem,
+        RequestTimeoutProblem,
         TooLargeProblem,
         UnsupportedMediaTypeProblem,
         UnusableModelProblem,

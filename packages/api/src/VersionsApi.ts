@@ -26,6 +26,7 @@ import {
   VersionConflictProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
 
 /** A version as `/v1` shows it. */
 export const VersionResource = Schema.Struct({
@@ -65,6 +66,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         DuplicateVersionProblem,
         IncompatibleSignatureProblem,
         TrafficConflictProblem,
+        RequestTimeoutProblem,
         TooLargeProblem,
         UnsupportedMediaTypeProblem,
         UnusableModelProblem,
@@ -110,7 +112,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       headers: changeHeaders,
       payload: Schema.Struct({ description: Description }),
       success: Tagged(VersionResource),
-      error: [...notFound, PreconditionFailedProblem],
+      error: [...notFound, PreconditionFailedProblem, RequestTimeoutProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Change a version's description"),
