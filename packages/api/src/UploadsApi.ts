@@ -26,6 +26,7 @@ import {
   UnsupportedMediaTypeProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
 import {
   ChecksumMismatchProblem,
   DigestMismatchProblem,
@@ -164,6 +165,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
         DuplicateVersionProblem,
         IncompatibleSignatureProblem,
         UnsupportedProtocolProblem,
+        RequestTimeoutProblem,
         TooLargeProblem,
         UnsupportedMediaTypeProblem,
         UnusableModelProblem,

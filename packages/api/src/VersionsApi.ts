@@ -23,6 +23,7 @@ import {
   VersionConflictProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
 import { DigestMismatchProblem, UnusableModelProblem, UploadInterruptedProblem } from "./UploadProblems.ts"
 
 /** A version as `/v1` shows it. */
@@ -63,6 +64,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         DuplicateVersionProblem,
         IncompatibleSignatureProblem,
         TrafficConflictProblem,
+        RequestTimeoutProblem,
         TooLargeProblem,
         UnsupportedMediaTypeProblem,
         UnusableModelProblem,
@@ -108,7 +110,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       headers: changeHeaders,
       payload: Schema.Struct({ description: Description }),
       success: Tagged(VersionResource),
-      error: [...notFound, PreconditionFailedProblem],
+      error: [...notFound, PreconditionFailedProblem, RequestTimeoutProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Change a version's description"),

@@ -44,6 +44,7 @@ const failureExamples: Readonly<Record<string, string>> = {
   403: 'This asks for a key with the scope "predict"',
   400: "inputs.features: missing: expected FP32 [batch, 13]",
   404: "Request for unknown model: 'nose' is not found",
+  408: "The body came too slowly, or did not go on",
   413: "The body is larger than the 67108864 bytes taken here",
   415: "The content encoding br is not supported: use gzip or deflate",
   429: "The caller is over its limit of 100 requests in 60 seconds: try again in 12 seconds",

@@ -5,8 +5,10 @@ import {
   DuplicateVersion,
   type Expectation,
   expecting,
+  incompatibleMove,
   type ModelName,
   namedBy,
+  type Version,
   VersionConflict,
   type VersionNumber,
   type VersionOperations,
@@ -51,7 +53,7 @@ export const makeVersionOperations = (registry: PostgresRegistry): VersionOperat
   return {
     insertVersion: Effect.fnUntraced(
       function* (draft) {
-        const { model, digest, alias, state, createdBy: by } = draft
+        const { model, digest, alias, signature, state, createdBy: by } = draft
         const take = draft.createModel ? statements.takeNumberOrCreateModel : statements.takeNumber
         const { version, created } = yield* orRefuse(noModel(model))(take(model))
         const same = yield* statements.findDigest(model, digest)
@@ -63,7 +65,11 @@ export const makeVersionOperations = (registry: PostgresRegistry): VersionOperat
         if (created) yield* record(model, by, { type: "model.created" }, { after: about(bareModel) })
         const details = { after: auditedVersion(inserted) }
         yield* record(model, by, { type: "version.state", version, from: null, to: state }, details)
-        if (state === "ready" && alias !== null) yield* moveAlias(registry, { model, alias, version, by })
+        if (state !== "ready" || alias === null) return inserted
+        // Nobody hears of its number where it is refused.
+        const file = { version: null, signature }
+        const guard = draft.force ? undefined : (from: Version) => incompatibleMove(alias, from, file)
+        yield* moveAlias(registry, { model, alias, version, by, guard })
         return inserted
       },
       transaction,
@@ -81,12 +87,17 @@ export const makeVersionOperations = (registry: PostgresRegistry): VersionOperat
         const settled = yield* statements.settleVersion(model, version, verdict)
         if (Option.isNone(settled)) return
         // In the name of whoever uploaded it: nobody waits any more.
-        const { alias, createdBy: by } = settled.value
+        const { alias, createdBy: by, forced } = settled.value
         const details = { after: verdict.state === "invalid" ? { reason: verdict.reason } : undefined }
         const to = verdict.state
         yield* record(model, by, { type: "version.state", version, from: "validating", to }, details)
         if (alias === null || (yield* heldByTraffic(registry, model, alias, version)) !== undefined) return
-        yield* moveAlias(registry, { model, alias, version, by })
+        const guard = forced
+          ? undefined
+          : (from: Version, ready: Version) => incompatibleMove(alias, from, ready)
+        yield* moveAlias(registry, { model, alias, version, by, guard }).pipe(
+          Effect.catchReason("RegistryError", "IncompatibleSignature", () => Effect.void),
+        )
       },
       transaction,
       write("settleVersion"),

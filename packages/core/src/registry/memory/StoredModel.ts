@@ -31,6 +31,7 @@ export interface StoredVersion {
   readonly graph: string
   /** Set when the version settles as ready. */
   readonly alias: AliasName | null
+  readonly force: boolean
 }
 
 export const emptyModel = (name: ModelName, now: DateTime.Utc): StoredModel => ({

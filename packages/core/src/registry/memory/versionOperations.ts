@@ -4,6 +4,7 @@ import { auditedVersion } from "../../audit/registryEntries.ts"
 import { namedBy } from "../../model/TrafficPolicy.ts"
 import { type Digest, Version, VersionNumber } from "../../model/Version.ts"
 import { expecting } from "../Expectation.ts"
+import { incompatibleMove } from "../incompatibleMove.ts"
 import { DuplicateVersion, ModelNotFound, VersionConflict } from "../RegistryError.ts"
 import type { VersionOperations } from "../RegistryOperations.ts"
 import { moveAlias } from "./aliasOperations.ts"
@@ -24,6 +25,19 @@ const inUse = (stored: StoredModel, version: VersionNumber) => {
     : undefined
 }
 
+/** Why the alias that an upload asked for can't be set to what became of it. */
+const refusedAlias = (
+  stored: StoredModel,
+  { alias, force }: Pick<StoredVersion, "alias" | "force">,
+  version: VersionNumber,
+  to: Parameters<typeof incompatibleMove>[2],
+) => {
+  if (alias === null) return undefined
+  const from = stored.aliases.get(alias)
+  const left = from === undefined || force ? undefined : stored.versions.get(from)?.value
+  return (left && incompatibleMove(alias, left, to)) ?? heldByTraffic(stored, alias, version)
+}
+
 export const makeVersionOperations = (registry: MemoryRegistry): VersionOperations => {
   const { models } = registry
 
@@ -40,22 +54,24 @@ export const makeVersionOperations = (registry: MemoryRegistry): VersionOperatio
   }
 
   return {
-    insertVersion: Effect.fnUntraced(function* ({ alias, createModel, graph, ...draft }) {
+    insertVersion: Effect.fnUntraced(function* ({ alias, createModel, force, graph, ...draft }) {
       const now = { ...(yield* change), by: draft.createdBy }
-      const { model, digest, state } = draft
+      const { model, digest, signature, state } = draft
       const known = models.get(model)
       const stored = known ?? (createModel ? emptyModel(model, now.at) : undefined)
       if (!stored) return yield* refuse(new ModelNotFound({ model }))
       const same = withDigest(stored, digest)
       if (same !== undefined) return yield* refuse(new DuplicateVersion({ model, version: same, digest }))
       const version = VersionNumber.make(stored.lastVersion + 1)
-      const held = state === "ready" && alias !== null && heldByTraffic(stored, alias, version)
-      if (held) return yield* refuse(held)
+      // Nobody hears of its number where it is refused.
+      const file = { version: null, signature }
+      const why = state === "ready" && refusedAlias(stored, { alias, force }, version, file)
+      if (why) return yield* refuse(why)
       const value = new Version({ ...draft, version, reason: null, createdAt: now.at })
       models.set(model, stored)
       if (!known) registry.record(model, now, { type: "model.created" }, { after: stored.about })
       stored.lastVersion = version
-      stored.versions.set(version, { value, graph, alias })
+      stored.versions.set(version, { value, graph, alias, force })
       registry.record(
         model,
         now,
@@ -99,7 +115,11 @@ export const makeVersionOperations = (registry: MemoryRegistry): VersionOperatio
       const now = { ...present, by: settled.value.createdBy }
       transition(settled, verdict, now)
       const { alias } = settled
-      if (verdict.state === "ready" && alias !== null && !heldByTraffic(stored, alias, version))
+      if (
+        verdict.state === "ready" &&
+        alias !== null &&
+        !refusedAlias(stored, settled, version, settled.value)
+      )
         moveAlias(registry, stored, alias, version, now)
     }),
     describeVersion: Effect.fnUntraced(function* (model, version, description, expected) {
