@@ -2,7 +2,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { ApiKeys, SecretKey } from "@modelforge/core"
 import { DataPlane, Guard, ServerReadiness, ServerVersion } from "@modelforge/http"
-import { layerBodyThreads } from "@modelforge/http/node"
+import { countBuffersWithHeap, layerBodyThreads } from "@modelforge/http/node"
 import { ForgeServer } from "@modelforge/server"
 import { Effect, Fiber, Layer, Logger, Redacted, Schema } from "effect"
 import { layerEngine } from "modelforge"
@@ -13,6 +13,8 @@ import { ForgeOptions } from "./ForgeOptions.ts"
 const { guarded = false, ...options } = Schema.decodeUnknownSync(Schema.fromJsonString(ForgeOptions))(
   process.argv[2],
 )
+
+countBuffersWithHeap()
 
 const layerKey = Layer.effectDiscard(
   guarded ? ApiKeys.use(({ ensureAdmin }) => ensureAdmin(Redacted.make(benchKey))) : Effect.void,

@@ -3,6 +3,7 @@
 import { createRequire } from "node:module"
 import { constants } from "node:os"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import { countBuffersWithHeap } from "@modelforge/http/node"
 import { Cause, Effect, Exit, Logger, Predicate, Runtime } from "effect"
 import { CliOutput, Command } from "effect/cli"
 import { auditCommand } from "./access/auditCommand.ts"
@@ -14,12 +15,13 @@ import { serve } from "./serve.ts"
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
 const serveCommand = Command.make("serve", serveFlags, (flags) =>
-  Effect.flatMap(resolveSettings(flags), (settings) =>
-    serve(settings, {
+  Effect.flatMap(resolveSettings(flags), (settings) => {
+    countBuffersWithHeap()
+    return serve(settings, {
       version,
       onSecondSignal: (signal) => process.exit(128 + constants.signals[signal]),
-    }),
-  ),
+    })
+  }),
 ).pipe(Command.withDescription("Serve models over HTTP"))
 
 const modelforge = Command.make("modelforge").pipe(
