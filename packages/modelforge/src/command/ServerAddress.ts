@@ -67,7 +67,7 @@ export const layerServerClient = ({ url, key, socketPath }: ServerAddress) =>
   ).pipe(Layer.provide(NodeHttpClient.layerNodeHttpOptions(socketPath === undefined ? {} : { socketPath })))
 
 /** Node's own words, where it has some: of an address that both families were tried for it has only a code. */
-const wordsOf = ({ reason }: HttpClientError.HttpClientError) => {
+const reasonOf = ({ reason }: HttpClientError.HttpClientError) => {
   const { cause } = reason
   if (!(cause instanceof Error)) return ""
   const words = cause.message === "" && Predicate.hasProperty(cause, "code") ? cause.code : cause.message
@@ -75,7 +75,10 @@ const wordsOf = ({ reason }: HttpClientError.HttpClientError) => {
 }
 
 export const noAnswer = (url: string, error: HttpClientError.HttpClientError) =>
-  `No server answers at ${url}${wordsOf(error)}`
+  `No server answers at ${url}${reasonOf(error)}`
+
+export const lostConnection = (error: HttpClientError.HttpClientError) =>
+  `The connection was lost${reasonOf(error)}`
 
 export const strangeAnswer = (url: string, status: number) =>
   `${url} answered ${status}, which is not what a ModelForge server answers`
