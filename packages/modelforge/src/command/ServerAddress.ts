@@ -69,9 +69,9 @@ export const layerServerClient = ({ url, key, socketPath }: ServerAddress) =>
 /** Node's own words, where it has some: of an address that both families were tried for it has only a code. */
 const reasonOf = ({ reason }: HttpClientError.HttpClientError) => {
   const { cause } = reason
-  if (!(cause instanceof Error)) return ""
-  const words = cause.message === "" && Predicate.hasProperty(cause, "code") ? cause.code : cause.message
-  return ` (${String(words)})`
+  const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
+  const words = (cause instanceof Error ? cause.message : "") || code
+  return words === "" ? "" : ` (${words})`
 }
 
 export const noAnswer = (url: string, error: HttpClientError.HttpClientError) =>

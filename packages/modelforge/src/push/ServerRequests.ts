@@ -54,6 +54,9 @@ const decodeProblem = Schema.decodeUnknownOption(Problem)
 /** What comes of load, restarts, and proxies that lost their server. */
 const temporary: ReadonlySet<number> = new Set([408, 423, 425, 429, 502, 503, 504])
 
+/** What comes of answers that were lost: another look shows what the server has. */
+const outdated: ReadonlySet<string> = new Set(["offset-mismatch", "request-in-progress"])
+
 /** Seconds, or a date, by RFC 9110. */
 export const retryAfterMs = (header: string | undefined, now: number): number | undefined => {
   if (header === undefined) return undefined
@@ -144,20 +147,17 @@ export const makeAsk = (url: string) =>
       (asked) => whileMoving(asked, () => moved, tries ? trialSilence : silence),
     )
     if (answer.status >= 200 && answer.status < 300) return answer
-    const problem = decodeProblem(answer.json)
-    const detail = Option.match(problem, {
-      onNone: () => strangeAnswer(url, answer.status),
-      onSome: ({ title, detail }) => detail ?? title,
+    const { name, detail } = Option.match(decodeProblem(answer.json), {
+      onNone: () => ({ name: "", detail: strangeAnswer(url, answer.status) }),
+      onSome: ({ type, title, detail }) => ({
+        name: /^urn:modelforge:problem:(.+)$/.exec(type)?.[1] ?? "",
+        detail: detail ?? title,
+      }),
     })
-    if (temporary.has(answer.status)) {
-      const afterMs = retryAfterMs(answer.headers["retry-after"], yield* Clock.currentTimeMillis)
-      return yield* new TryAgain({ detail, answered: true, ...(afterMs === undefined ? {} : { afterMs }) })
-    }
-    const name = Option.match(problem, {
-      onNone: () => "",
-      onSome: ({ type }) => /^urn:modelforge:problem:(.+)$/.exec(type)?.[1] ?? "",
-    })
-    return yield* new Refused({ status: answer.status, name, detail })
+    if (!temporary.has(answer.status) && !outdated.has(name))
+      return yield* new Refused({ status: answer.status, name, detail })
+    const afterMs = retryAfterMs(answer.headers["retry-after"], yield* Clock.currentTimeMillis)
+    return yield* new TryAgain({ detail, answered: true, ...(afterMs === undefined ? {} : { afterMs }) })
   })
 
 export type Ask = ReturnType<typeof makeAsk>

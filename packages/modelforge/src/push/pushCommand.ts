@@ -21,8 +21,7 @@ const modelFlag = Flag.String("model").pipe(
   Flag.withDescription("The model that the file is the next version of; it is made when there is none"),
   Flag.filterMap(
     (text) => ModelName.makeOption(text),
-    (text) =>
-      `"${text}" can't be a model's name: use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit`,
+    () => "1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit",
   ),
 )
 
@@ -30,8 +29,7 @@ const aliasFlag = Flag.String("alias").pipe(
   Flag.withDescription("Points at the version once it is ready; may be repeated"),
   Flag.filterMap(
     (text) => AliasName.makeOption(text),
-    (text) =>
-      `"${text}" can't be an alias: use 1 to 63 of a-z, 0-9, '_' and '-', beginning with a letter or digit, not only digits`,
+    () => "1 to 63 of a-z, 0-9, '_' and '-', beginning with a letter or digit, and not only digits",
   ),
   Flag.atLeast(0),
 )
@@ -145,7 +143,11 @@ const explained = (flags: PushFlags, { isKept, version }: Reached, failure: Comm
         : (yield* isKept)
           ? ". What was sent is kept: run the same command again to go on"
           : ""
-    return yield* new CommandFailed({ ...failure, detail: failure.detail + note })
+    const { detail, exitCode } = failure
+    return yield* new CommandFailed({
+      detail: detail + note,
+      ...(exitCode === undefined ? {} : { exitCode }),
+    })
   })
 
 const encode = Schema.encodeSync(VersionResource)

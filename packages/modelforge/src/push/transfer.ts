@@ -20,7 +20,7 @@ export interface PushPlan {
 }
 
 /** Of one request: proxies that collect a body before they pass it on, or limit it, take this much. */
-export const pieceBytes = 32 * 1024 * 1024
+const defaultPieceBytes = 32 * 1024 * 1024
 
 /** As often as an upload may be unknown before somebody else must be answering. */
 const maxBeginnings = 3
@@ -36,10 +36,13 @@ export interface TransferOptions {
   readonly memory: UploadMemory
   readonly progress: Progress
   readonly progressed: Persistence["progressed"]
+  /** Of one request. Default: 32 MiB. */
+  readonly pieceBytes?: number
 }
 
 /** One attempt, from wherever the one before came to. Fails with `TryAgain` where another may come further. */
-export const makeTransfer = ({ file, plan, ask, memory, progress, progressed }: TransferOptions) => {
+export const makeTransfer = (options: TransferOptions) => {
+  const { file, plan, ask, memory, progress, progressed, pieceBytes = defaultPieceBytes } = options
   const collection = `/v1/models/${plan.model}/uploads`
   let reached = -1
   let beginnings = 0
@@ -105,8 +108,6 @@ export const makeTransfer = ({ file, plan, ask, memory, progress, progressed }: 
 
   /** What the server says of an upload that it was asked to go on with. */
   const judge = Effect.fnUntraced(function* (refused: Refused) {
-    if (refused.name === "offset-mismatch")
-      return yield* new TryAgain({ detail: refused.detail, answered: true })
     // With another key it may go on.
     if (refused.status === 401 || refused.status === 403) return yield* failed(refused)
     yield* memory.forget
