@@ -20,6 +20,7 @@ import {
   VersionConflictProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
 
 const params = { model: Schema.String, alias: Schema.String }
 const Reason = Schema.optionalKey(MoveReason)
@@ -53,6 +54,7 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
         IncompatibleSignatureProblem,
         TrafficConflictProblem,
         PreconditionFailedProblem,
+        RequestTimeoutProblem,
         UnavailableProblem,
       ],
     })
@@ -96,6 +98,7 @@ export class AliasesApi extends HttpApiGroup.make("aliases")
         AliasNotFoundProblem,
         AliasConflictProblem,
         TrafficConflictProblem,
+        RequestTimeoutProblem,
         UnavailableProblem,
       ],
     })

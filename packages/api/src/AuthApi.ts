@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 import { LockedOutProblem, LoginRefusedProblem } from "./AccessProblems.ts"
 import { Permitted } from "./Permitted.ts"
 import { UnavailableProblem } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
 
 export const Login = Schema.Struct({
   email: Schema.String.check(Schema.isMaxLength(254)),
@@ -47,7 +48,7 @@ export class AuthApi extends HttpApiGroup.make("auth")
     HttpApiEndpoint.post("login", "/v1/auth/login", {
       payload: Login,
       success: LoginAnswer,
-      error: [LoginRefusedProblem, LockedOutProblem, UnavailableProblem],
+      error: [LoginRefusedProblem, LockedOutProblem, RequestTimeoutProblem, UnavailableProblem],
     })
       .annotate(Permitted, "login")
       .annotate(OpenApi.Summary, "Check a password")

@@ -15,6 +15,7 @@ export const InferenceProtocolBadRequest = failure(400)
 export const InferenceProtocolUnauthorized = failure(401)
 export const InferenceProtocolForbidden = failure(403)
 export const InferenceProtocolNotFound = failure(404)
+export const InferenceProtocolRequestTimeout = failure(408)
 export const InferenceProtocolTooLarge = failure(413)
 export const InferenceProtocolUnsupportedMediaType = failure(415)
 export const InferenceProtocolRateLimited = failure(429)
@@ -175,6 +176,7 @@ const infer = {
   error: [
     InferenceProtocolBadRequest,
     InferenceProtocolNotFound,
+    InferenceProtocolRequestTimeout,
     InferenceProtocolTooLarge,
     InferenceProtocolUnsupportedMediaType,
     InferenceProtocolInternal,
@@ -200,6 +202,7 @@ const repositoryChange = {
   error: [
     InferenceProtocolBadRequest,
     InferenceProtocolNotFound,
+    InferenceProtocolRequestTimeout,
     InferenceProtocolTooLarge,
     InferenceProtocolUnsupported,
     InferenceProtocolUnavailable,
@@ -287,7 +290,7 @@ export class InferenceProtocolApi extends HttpApiGroup.make("inferenceProtocol")
       .annotate(OpenApi.Description, inferDescription),
     HttpApiEndpoint.post("repositoryIndex", "/repository/index", {
       success: Schema.Array(RepositoryEntry),
-      error: InferenceProtocolBadRequest,
+      error: [InferenceProtocolBadRequest, InferenceProtocolRequestTimeout],
     })
       .annotate(Permitted, "read")
       .annotate(OpenApi.Summary, "What is in the repository")

@@ -10,6 +10,7 @@ import { KeyNotFoundProblem, KeyRevokedProblem } from "./AccessProblems.ts"
 import { Page, pageQuery } from "./Page.ts"
 import { Permitted } from "./Permitted.ts"
 import { UnavailableProblem } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
 
 /** A key as `/v1` shows it: never with its secret. */
 export const KeyResource = Schema.Struct(ApiKey.fields)
@@ -44,7 +45,7 @@ export class KeysApi extends HttpApiGroup.make("keys")
     HttpApiEndpoint.post("create", "/", {
       payload: NewKey,
       success: IssuedKeyResource.pipe(HttpApiSchema.status(201)),
-      error: UnavailableProblem,
+      error: [RequestTimeoutProblem, UnavailableProblem],
     })
       .annotate(Permitted, "admin")
       .annotate(HttpApi.PayloadParseOptions, strict)
@@ -86,7 +87,7 @@ export class KeysApi extends HttpApiGroup.make("keys")
         }),
       ],
       success: IssuedKeyResource,
-      error: [KeyNotFoundProblem, KeyRevokedProblem, UnavailableProblem],
+      error: [KeyNotFoundProblem, KeyRevokedProblem, RequestTimeoutProblem, UnavailableProblem],
     })
       .annotate(Permitted, "admin")
       .annotate(HttpApi.PayloadParseOptions, strict)

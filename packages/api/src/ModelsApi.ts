@@ -15,6 +15,7 @@ import {
   PreconditionFailedProblem,
   UnavailableProblem,
 } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
 
 /** One label of a model, as a query says it. */
 const LabelQuery = Schema.String.check(
@@ -39,7 +40,7 @@ export class ModelsApi extends HttpApiGroup.make("models")
       headers: idempotencyHeaders,
       payload: ModelDraft,
       success: Tagged(ModelResource.pipe(HttpApiSchema.status(201))),
-      error: [ModelExistsProblem, UnavailableProblem],
+      error: [ModelExistsProblem, RequestTimeoutProblem, UnavailableProblem],
     })
       .middleware(IdempotentRequests)
       .annotate(Repetition, { repeatable: true, keepsAnswer: true, streamed: false })
@@ -72,7 +73,7 @@ export class ModelsApi extends HttpApiGroup.make("models")
       headers: changeHeaders,
       payload: ModelChanges,
       success: Tagged(ModelResource),
-      error: [ModelNotFoundProblem, PreconditionFailedProblem, UnavailableProblem],
+      error: [ModelNotFoundProblem, PreconditionFailedProblem, RequestTimeoutProblem, UnavailableProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Change a model's description, tags or labels"),
@@ -97,7 +98,7 @@ export class ModelsApi extends HttpApiGroup.make("models")
       headers: changeHeaders,
       payload: ModelConfig,
       success: Tagged(ModelConfig),
-      error: [ModelNotFoundProblem, PreconditionFailedProblem, UnavailableProblem],
+      error: [ModelNotFoundProblem, PreconditionFailedProblem, RequestTimeoutProblem, UnavailableProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Say how a model is served")

@@ -20,7 +20,7 @@ import {
   UnsupportedMediaTypeProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
-import { RateLimitedProblem } from "./ProtectionProblems.ts"
+import { RateLimitedProblem, RequestTimeoutProblem } from "./ProtectionProblems.ts"
 
 /** A tensor as nested arrays along its shape, or a bare value for a scalar. */
 const Nested = Schema.Unknown
@@ -76,6 +76,7 @@ export class PredictApi extends HttpApiGroup.make("predict")
         ForbiddenProblem,
         ModelNotFoundProblem,
         VersionNotFoundProblem,
+        RequestTimeoutProblem,
         TooLargeProblem,
         UnsupportedMediaTypeProblem,
         InvalidRequestProblem,

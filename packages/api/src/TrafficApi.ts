@@ -17,6 +17,7 @@ import {
   VersionConflictProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
 
 const params = { model: Schema.String }
 
@@ -45,6 +46,7 @@ export class TrafficApi extends HttpApiGroup.make("traffic")
         VersionConflictProblem,
         IncompatibleSplitProblem,
         PreconditionFailedProblem,
+        RequestTimeoutProblem,
         UnavailableProblem,
       ],
     })

@@ -17,24 +17,27 @@ import { IdempotentRequests, idempotencyHeaders, Repetition } from "./Idempotent
 import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
-  ChecksumMismatchProblem,
-  DigestMismatchProblem,
   DuplicateVersionProblem,
   IncompatibleSignatureProblem,
   ModelNotFoundProblem,
-  OffsetMismatchProblem,
   OverloadedProblem,
   TooLargeProblem,
   TrafficConflictProblem,
   UnavailableProblem,
   UnsupportedMediaTypeProblem,
+  VersionNotFoundProblem,
+} from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
+import {
+  ChecksumMismatchProblem,
+  DigestMismatchProblem,
+  OffsetMismatchProblem,
   UnsupportedProtocolProblem,
   UnusableModelProblem,
   UploadInterruptedProblem,
   UploadLockedProblem,
   UploadNotFoundProblem,
-  VersionNotFoundProblem,
-} from "./Problems.ts"
+} from "./UploadProblems.ts"
 import { VersionResource } from "./VersionsApi.ts"
 
 /** What is sent, so that a chunk of an upload is not taken for a file. */
@@ -164,6 +167,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
         IncompatibleSignatureProblem,
         TrafficConflictProblem,
         UnsupportedProtocolProblem,
+        RequestTimeoutProblem,
         TooLargeProblem,
         UnsupportedMediaTypeProblem,
         UnusableModelProblem,

@@ -15,6 +15,7 @@ import {
 import { Page, pageQuery } from "./Page.ts"
 import { Permitted } from "./Permitted.ts"
 import { UnavailableProblem } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
 
 /** A user as `/v1` shows it: never with a password. */
 export const UserResource = Schema.Struct(User.fields)
@@ -47,7 +48,7 @@ export class UsersApi extends HttpApiGroup.make("users")
     HttpApiEndpoint.post("create", "/", {
       payload: NewUser,
       success: UserResource.pipe(HttpApiSchema.status(201)),
-      error: [EmailTakenProblem, PasswordRefusedProblem, UnavailableProblem],
+      error: [EmailTakenProblem, PasswordRefusedProblem, RequestTimeoutProblem, UnavailableProblem],
     })
       .annotate(Permitted, "admin")
       .annotate(HttpApi.PayloadParseOptions, strict)
@@ -71,7 +72,13 @@ export class UsersApi extends HttpApiGroup.make("users")
       params,
       payload: UserChanges,
       success: UserResource,
-      error: [UserNotFoundProblem, LastAdminProblem, PasswordRefusedProblem, UnavailableProblem],
+      error: [
+        UserNotFoundProblem,
+        LastAdminProblem,
+        PasswordRefusedProblem,
+        RequestTimeoutProblem,
+        UnavailableProblem,
+      ],
     })
       .annotate(Permitted, "admin")
       .annotate(HttpApi.PayloadParseOptions, strict)

@@ -12,7 +12,6 @@ import { Page, pageQuery } from "./Page.ts"
 import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
-  DigestMismatchProblem,
   DuplicateVersionProblem,
   IncompatibleSignatureProblem,
   ModelNotFoundProblem,
@@ -21,11 +20,11 @@ import {
   TrafficConflictProblem,
   UnavailableProblem,
   UnsupportedMediaTypeProblem,
-  UnusableModelProblem,
-  UploadInterruptedProblem,
   VersionConflictProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
+import { DigestMismatchProblem, UnusableModelProblem, UploadInterruptedProblem } from "./UploadProblems.ts"
 
 /** A version as `/v1` shows it. */
 export const VersionResource = Schema.Struct({
@@ -65,6 +64,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
         DuplicateVersionProblem,
         IncompatibleSignatureProblem,
         TrafficConflictProblem,
+        RequestTimeoutProblem,
         TooLargeProblem,
         UnsupportedMediaTypeProblem,
         UnusableModelProblem,
@@ -110,7 +110,7 @@ export class VersionsApi extends HttpApiGroup.make("versions")
       headers: changeHeaders,
       payload: Schema.Struct({ description: Description }),
       success: Tagged(VersionResource),
-      error: [...notFound, PreconditionFailedProblem],
+      error: [...notFound, PreconditionFailedProblem, RequestTimeoutProblem],
     })
       .annotate(Permitted, "write")
       .annotate(OpenApi.Summary, "Change a version's description"),

@@ -2,9 +2,11 @@
 import type * as OpenApi from "effect/http-api/OpenApi"
 import * as AccessProblems from "./AccessProblems.ts"
 import { operationExamples } from "./examples/operationExamples.ts"
+import * as IdempotencyProblems from "./IdempotencyProblems.ts"
 import { replayedHeader } from "./IdempotentRequests.ts"
 import * as Problems from "./Problems.ts"
 import * as ProtectionProblems from "./ProtectionProblems.ts"
+import * as UploadProblems from "./UploadProblems.ts"
 
 /** Of path parameters, where an operation says no other. */
 const parameterExamples: Readonly<Record<string, string>> = {
@@ -23,7 +25,14 @@ const numbers: Readonly<Record<string, object>> = {
 
 /** Every problem as it is sent, by the name of its schema. */
 const problemExamples: ReadonlyMap<string, unknown> = new Map(
-  Object.entries({ ...Problems, ...AccessProblems, ...ProtectionProblems }).map(([name, Problem]) => {
+  Object.entries({
+    ...Problems,
+    ...AccessProblems,
+    ...IdempotencyProblems,
+    ...ProtectionProblems,
+    ...UploadProblems,
+  }).map(([name, Problem]) => {
+    // Each class takes its own example; of a union of classes that can't be said.
     const problem: unknown = JSON.parse(JSON.stringify(new Problem(Problem.example as never)))
     return [`${name}Encoded`, problem]
   }),
@@ -35,6 +44,7 @@ const failureExamples: Readonly<Record<string, string>> = {
   403: 'This asks for a key with the scope "predict"',
   400: "inputs.features: missing: expected FP32 [batch, 13]",
   404: "Request for unknown model: 'nose' is not found",
+  408: "The body came too slowly, or did not go on",
   413: "The body is larger than the 67108864 bytes taken here",
   415: "The content encoding br is not supported: use gzip or deflate",
   429: "The caller is over its limit of 100 requests in 60 seconds: try again in 12 seconds",
@@ -182,6 +192,7 @@ const describeOperation = (operation: OpenApi.OpenAPISpecOperation) => {
 
 /** Adds to the generated document. */
 export const describe = (document: Readonly<Record<string, unknown>>): Record<string, unknown> => {
+  // Transforms are handed a record, which is the document that was generated.
   const spec = document as unknown as OpenApi.OpenAPISpec
   const paths = Object.entries(spec.paths).map(([path, item]) => [
     path,

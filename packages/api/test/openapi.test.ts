@@ -136,8 +136,8 @@ describe("the OpenAPI document", () => {
   it("says of every prediction how it can end", () => {
     for (const { name, path, operation } of operations) {
       const expected = {
-        infer: [200, 400, 401, 403, 404, 413, 415, 429, 500, 501, 503, 504],
-        predict: [200, 400, 401, 403, 404, 413, 415, 422, 429, 500, 503, 504],
+        infer: [200, 400, 401, 403, 404, 408, 413, 415, 429, 500, 501, 503, 504],
+        predict: [200, 400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503, 504],
       }
       const plane = /\/(infer|predict)$/.exec(path)?.[1]
       if (plane === "infer" || plane === "predict")
@@ -146,6 +146,15 @@ describe("the OpenAPI document", () => {
           expected[plane],
           name,
         )
+    }
+  })
+
+  it("says of every call that takes a body that the body may come too slowly", () => {
+    for (const { name, path, operation } of operations) {
+      // Bodies of the repository's calls are optional and have no schema.
+      const takesBody = operation["requestBody"] !== undefined || path.startsWith("/v2/repository/")
+      const statuses = responses(operation).map(({ status }) => status)
+      assert.strictEqual(statuses.includes(408), takesBody, name)
     }
   })
 
@@ -235,6 +244,7 @@ describe("the OpenAPI document", () => {
         "precondition-failed",
         "rate-limited",
         "request-in-progress",
+        "request-timeout",
         "run-failed",
         "too-large",
         "traffic-conflict",

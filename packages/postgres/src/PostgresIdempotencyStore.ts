@@ -117,9 +117,10 @@ const make = Effect.map(SqlClient.SqlClient, (sql) => {
         Effect.asVoid,
         write("releaseIdempotencyKey"),
       ),
+    // An index can't be held against clock_timestamp(), which is another for every row.
     prune: rows(CountRow)(sql`
       WITH deleted AS (
-        DELETE FROM modelforge.idempotency WHERE expires_at <= clock_timestamp() RETURNING 1
+        DELETE FROM modelforge.idempotency WHERE expires_at <= statement_timestamp() RETURNING 1
       )
       SELECT count(*)::integer AS count FROM deleted
     `).pipe(

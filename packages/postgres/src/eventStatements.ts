@@ -78,7 +78,7 @@ export const makeEventStatements = (sql: SqlClient.SqlClient) => {
       )
     `.withoutTransform,
 
-    /** Deletes from the oldest on, so that what is left has no holes. */
+    /** Deletes from the oldest on, so that what is left has no holes. An index can't be held against clock_timestamp(). */
     prune: (count: number, age: Duration.Duration) =>
       rows(CountRow)(sql`
         WITH last AS (
@@ -86,11 +86,12 @@ export const makeEventStatements = (sql: SqlClient.SqlClient) => {
             ORDER BY transaction DESC, sequence DESC OFFSET ${count} LIMIT 1)
           UNION ALL
           (SELECT transaction, sequence FROM modelforge.events
-            WHERE at < clock_timestamp() - make_interval(secs => ${Duration.toSeconds(age)}::float8)
+            WHERE at < statement_timestamp() - make_interval(secs => ${Duration.toSeconds(age)}::float8)
             ORDER BY transaction DESC, sequence DESC LIMIT 1)
         ), deleted AS (
           DELETE FROM modelforge.events AS e
-          WHERE EXISTS (SELECT FROM last WHERE (e.transaction, e.sequence) <= (last.transaction, last.sequence))
+          WHERE (e.transaction, e.sequence)
+            <= (SELECT transaction, sequence FROM last ORDER BY transaction DESC, sequence DESC LIMIT 1)
           RETURNING 1
         )
         SELECT count(*)::integer AS count FROM deleted

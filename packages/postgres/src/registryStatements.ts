@@ -54,6 +54,7 @@ const StateRow = Schema.Struct({ state: VersionState })
 const NumberTakenRow = Schema.Struct({ version: VersionNumber, created: Schema.Boolean })
 const SettledRow = Schema.Struct({
   alias: Schema.NullOr(AliasName),
+  forced: Schema.Boolean,
   createdBy: Schema.NullOr(Schema.String),
 })
 
@@ -202,10 +203,11 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
     insertVersion: (draft: VersionDraft, version: VersionNumber) =>
       versions(sql`
         INSERT INTO modelforge.versions AS v
-          (model, version, digest, size, state, signature, summary, description, created_by, requested_alias)
+          (model, version, digest, size, state, signature, summary, description, created_by, requested_alias,
+            alias_forced)
         VALUES (${draft.model}, ${version}, ${draft.digest}, ${draft.size}, ${draft.state}, ${json(draft.signature)},
           ${json(draft.summary)}, ${text(draft.description)},
-          ${textOrNull(draft.createdBy)}, ${draft.alias})
+          ${textOrNull(draft.createdBy)}, ${draft.alias}, ${draft.force})
         RETURNING ${versionColumns}
       `).pipe(only),
 
@@ -256,7 +258,8 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
         UPDATE modelforge.versions
         SET state = ${verdict.state}, reason = ${verdict.state === "invalid" ? text(verdict.reason) : null}
         WHERE model = ${model} AND version = ${version} AND state = 'validating'
-        RETURNING CASE WHEN state = 'ready' THEN requested_alias END AS alias, created_by AS "createdBy"
+        RETURNING CASE WHEN state = 'ready' THEN requested_alias END AS alias, alias_forced AS forced,
+          created_by AS "createdBy"
       `).pipe(Effect.map(Array.head)),
 
     setState: (model: ModelName, version: VersionNumber, state: VersionState) =>

@@ -40,6 +40,7 @@ const draft = (digit: number): VersionDraft => ({
   createdBy: null,
   createModel: true,
   alias: null,
+  force: false,
 })
 
 /** Runs with a pool of its own, as another process would. */

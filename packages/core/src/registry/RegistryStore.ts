@@ -88,6 +88,8 @@ export interface VersionDraft {
   readonly createModel: boolean
   /** Set now when `ready`, else when the version settles as `ready`. */
   readonly alias: AliasName | null
+  /** Sets the alias even if its callers may fail with this version. */
+  readonly force: boolean
 }
 
 /** How the validation of a version ended. */
@@ -152,8 +154,9 @@ export class RegistryStore extends Context.Service<
 
     /**
      * Gives the next number and commits the version. Numbers of one model have no gaps but those of deleted
-     * versions and are never given twice. Fails with `ModelNotFound` or `DuplicateVersion`, or with `TrafficConflict`
-     * when `production` is to be set while a traffic policy is in force.
+     * versions and are never given twice. Fails with `ModelNotFound` or `DuplicateVersion`, or, when an alias is to be
+     * set now, with `IncompatibleSignature` unless forced (`incompatibleMove`), or with `TrafficConflict` for `production`
+     * while a traffic policy is in force.
      */
     readonly insertVersion: (draft: VersionDraft) => Effect.Effect<Version, RegistryError>
     readonly findVersion: (
@@ -182,8 +185,8 @@ export class RegistryStore extends Context.Service<
     /** Every version still `validating`, of all models. */
     readonly listValidating: Effect.Effect<ReadonlyArray<Version>, RegistryError>
     /**
-     * Ends the validation and sets the alias asked for, but not `production` while a traffic policy is in force. Does
-     * nothing to a version that is not `validating`.
+     * Ends the validation and sets the alias asked for, but not where `insertVersion` would have refused to. Does nothing
+     * to a version that is not `validating`.
      */
     readonly settleVersion: (
       model: ModelName,

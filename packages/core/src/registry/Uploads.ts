@@ -63,7 +63,8 @@ export class Uploads extends Context.Service<
      * `DigestMismatch`, `UnusableModel`, `DuplicateVersion`, `UploadInterrupted`, `TrafficConflict` when `production` is
      * asked for while a traffic policy is in force, or, unless forced, with
      * `IncompatibleSignature` when callers of the alias may fail with the file; then, or when it is interrupted before the
-     * commit, nothing of the upload remains.
+     * commit, nothing of the upload remains. What was answered as `validating` doesn't get the alias where these would
+     * have been the answer.
      */
     readonly receive: (upload: Upload) => Effect.Effect<Version, RegistryError>
   }
@@ -79,7 +80,7 @@ export class Uploads extends Context.Service<
 
     const refuse = (reason: RegistryError["reason"]) => Effect.fail(new RegistryError({ reason }))
 
-    /** Before the trial, and not again when the alias is set: whoever moves it meanwhile makes a check of their own. */
+    /** Before the trial, which costs most. The store makes the same checks where it sets the alias: it may move meanwhile. */
     const checkAlias = Effect.fnUntraced(function* (
       model: ModelName,
       alias: AliasName,
@@ -151,6 +152,7 @@ export class Uploads extends Context.Service<
         createdBy: upload.createdBy ?? (yield* Actor),
         createModel: upload.createModel ?? false,
         alias: upload.alias ?? null,
+        force: upload.force ?? false,
       })
       // A collector that did not see the row yet may have taken the artifact away meanwhile: then this puts it back.
       yield* Effect.catch(staged.commit, (error) =>

@@ -1,7 +1,7 @@
 /** What the contract of `RegistryStore` promises of aliases and routes. */
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { RegistryStore } from "../registry/RegistryStore.ts"
+import { RegistryStore, type VersionDraft } from "../registry/RegistryStore.ts"
 import {
   canary,
   draftOf,
@@ -10,6 +10,7 @@ import {
   found,
   freshName,
   oddText,
+  otherSignature,
   outcome,
   pointers,
   production,
@@ -39,6 +40,42 @@ export const aliasTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
       // A second verdict on a settled version must not move the alias back.
       yield* store.settleVersion(model, v(2), { state: "ready" })
       assert.deepStrictEqual(yield* aliases, { production: 4 })
+    }),
+  )
+
+  it.effect("the alias of a draft does not leave a version whose callers may fail, unless forced", () =>
+    Effect.gen(function* () {
+      const store = yield* RegistryStore
+      const model = yield* withVersions("forced", 1)
+      yield* store.setAlias(model, production, v(1))
+      const aliases = Effect.map(found(store.findRoutes(model)), pointers)
+      const commit = (fields: Partial<VersionDraft>) =>
+        store.insertVersion(draftOf(model, { signature: otherSignature, alias: production, ...fields }))
+      const refused = yield* failure(commit({ state: "ready" }))
+      assert.deepInclude(refused, {
+        _tag: "IncompatibleSignature",
+        model,
+        alias: production,
+        from: 1,
+        to: null,
+      })
+      assert.strictEqual((yield* found(store.findModel(model))).latestVersion, 1)
+      // Others are not asked.
+      yield* commit({ state: "ready", alias: canary })
+      yield* commit({ state: "validating" })
+      yield* commit({ state: "validating", force: true })
+      yield* store.settleVersion(model, v(3), { state: "ready" })
+      assert.strictEqual((yield* found(store.findVersion(model, v(3)))).state, "ready")
+      assert.deepStrictEqual(yield* aliases, { canary: 2, production: 1 })
+      yield* store.settleVersion(model, v(4), { state: "ready" })
+      assert.deepStrictEqual(yield* aliases, { canary: 2, production: 4 })
+      yield* commit({ state: "ready", signature: draftOf(model).signature, force: true })
+      assert.deepStrictEqual(yield* aliases, { canary: 2, production: 5 })
+      // What counts is where the alias points when the version settles, not where it did when it was committed.
+      yield* commit({ state: "validating" })
+      yield* store.setAlias(model, production, v(2))
+      yield* store.settleVersion(model, v(6), { state: "ready" })
+      assert.deepStrictEqual(yield* aliases, { canary: 2, production: 6 })
     }),
   )
 

@@ -21,6 +21,12 @@ const signature: Signature = {
   outputs: [{ name: "label", datatype: "INT64", shape: [] }],
 }
 
+/** Callers of a version with `signature` fail with one that has this. */
+export const otherSignature: Signature = {
+  ...signature,
+  inputs: [{ name: "x \u0000 'y'", datatype: "INT64", shape: ["batch", 3, -1] }],
+}
+
 const summary: ModelSummary = {
   irVersion: 10,
   opsets: { "ai.onnx": 21, "ai.onnx.ml": 3 },
@@ -44,6 +50,7 @@ export const draftOf = (model: ModelName, fields: Partial<VersionDraft> = {}): V
   createdBy: "someone@example.com",
   createModel: false,
   alias: null,
+  force: false,
   ...fields,
 })
 

@@ -24,6 +24,7 @@ export const draftOf = (content: string): VersionDraft => ({
   createdBy: null,
   createModel: true,
   alias: null,
+  force: false,
 })
 
 export interface Stores {

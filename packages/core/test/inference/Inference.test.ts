@@ -38,6 +38,7 @@ const layerModel = Layer.effectDiscard(
       description: "",
       createdBy: null,
       alias: null,
+      force: false,
     }
     yield* store.insertVersion({ ...draft, digest, state: "ready", createModel: true })
     yield* store.insertVersion({

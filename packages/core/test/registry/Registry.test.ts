@@ -190,6 +190,7 @@ it.effect("a file that is lost is trouble of the storage, not of the one who ask
         state: "ready",
         createModel: false,
         alias: null,
+        force: false,
       })
       const { bytes } = yield* registry.artifact(model, String(lost.version))
       const reason = yield* refused(Stream.runDrain(bytes))

@@ -1,8 +1,10 @@
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
+import { VersionNumber } from "../../src/model/Version.ts"
+import type { Upload } from "../../src/registry/Uploads.ts"
 import { digestOf, loadFailed, runnerUnavailable, World } from "../fakes.ts"
-import { first, production, push, routed, settledAs, slowTrials } from "./uploading.ts"
+import { first, model, production, push, refused, routed, settledAs, slowTrials } from "./uploading.ts"
 
 /** An upload whose trial goes on when patience ends. */
 const validating = Effect.fnUntraced(function* (world: World) {
@@ -34,6 +36,74 @@ it.effect("a trial that takes its time is waited for as long as patience is set 
       }),
     )
   }),
+)
+
+/** An upload whose alias moves, during its trial, to version 2, with which its callers say other things. */
+const overtaken = Effect.fnUntraced(function* (world: World, fields: Partial<Upload> = {}) {
+  const { store } = world
+  const stored = yield* push("model one", { alias: production })
+  const trial = yield* slowTrials(world)
+  const request = yield* Effect.forkChild(push("model", { alias: production, ...fields }))
+  yield* Deferred.await(trial.begun)
+  const { version } = yield* store.insertVersion({
+    ...stored,
+    digest: digestOf("model two"),
+    signature: { ...stored.signature, inputs: [{ name: "other", datatype: "BYTES", shape: [-1] }] },
+    graph: "{}",
+    state: "ready",
+    createModel: false,
+    alias: null,
+    force: false,
+  })
+  yield* store.setAlias(model, production, version)
+  return { ...trial, request }
+})
+
+const third = VersionNumber.make(3)
+const target = (world: World) =>
+  Effect.map(world.store.findModel(model), (found) => Option.getOrThrow(found).aliases[production])
+
+it.effect("an upload whose alias moved elsewhere during the trial is refused, unless forced", () =>
+  Effect.gen(function* () {
+    const world = yield* World.make()
+    yield* world.open(
+      Effect.gen(function* () {
+        const { request, verdict } = yield* overtaken(world)
+        yield* Deferred.succeed(verdict, undefined)
+        assert.deepInclude(yield* refused(Fiber.join(request)), {
+          _tag: "IncompatibleSignature",
+          alias: production,
+          from: 2,
+          to: null,
+        })
+        assert.deepStrictEqual(yield* world.staged, [])
+        assert.isTrue(Option.isNone(yield* world.store.findVersion(model, third)))
+        assert.strictEqual(yield* target(world), 2)
+        assert.strictEqual((yield* push("model", { alias: production, force: true })).version, third)
+        assert.strictEqual(yield* target(world), third)
+      }),
+    )
+  }),
+)
+
+it.effect(
+  "an upload whose alias moved elsewhere, and that is answered before, is ready without the alias",
+  () =>
+    Effect.gen(function* () {
+      for (const force of [false, true]) {
+        const world = yield* World.make()
+        yield* world.open(
+          Effect.gen(function* () {
+            const { request, verdict } = yield* overtaken(world, { force })
+            yield* TestClock.adjust("30 seconds")
+            assert.strictEqual((yield* Fiber.join(request)).state, "validating")
+            yield* Deferred.succeed(verdict, undefined)
+            yield* settledAs(world, "ready", third)
+            assert.strictEqual(yield* target(world), force ? third : 2)
+          }),
+        )
+      }
+    }),
 )
 
 it.effect("a trial that takes its time ends as ready: then the alias is set and requests are routed", () =>

@@ -26,6 +26,7 @@ const left = Effect.fnUntraced(function* (world: World, name: string) {
     createdBy: null,
     createModel: true,
     alias: production,
+    force: false,
   })
 })
 

@@ -36,9 +36,9 @@ export const slowTrials = Effect.fnUntraced(function* (world: World) {
 })
 
 /** Waits until what goes on in the background has brought the version to its end. */
-export const settledAs = Effect.fnUntraced(function* (world: World, state: string) {
+export const settledAs = Effect.fnUntraced(function* (world: World, state: string, number = first) {
   while (true) {
-    const version = yield* world.store.findVersion(model, first)
+    const version = yield* world.store.findVersion(model, number)
     if (Option.isSome(version) && version.value.state === state) return version.value
     yield* Effect.yieldNow
   }

@@ -1,5 +1,5 @@
 /** Texts that mean no good: bodies, parts of paths, queries and headers. */
-import type { Random } from "../../../onnx/test/random.ts"
+import type { Random } from "../../../core/test/random.ts"
 
 /** What the fuzzed requests are about. */
 export const models = ["fuzz", "fuzz", "fuzz", "fuzz-2", "nope"] as const

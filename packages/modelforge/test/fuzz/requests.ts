@@ -1,7 +1,7 @@
 /** Random requests over all routes, from a seed: some are right, most were right before they were damaged. */
 import { deflateSync, gzipSync } from "node:zlib"
+import type { Random } from "../../../core/test/random.ts"
 import * as onnx from "../../../onnx/test/onnxFile.ts"
-import type { Random } from "../../../onnx/test/random.ts"
 import { type Operation, operations } from "./contract.ts"
 import type { Sending } from "./HttpWire.ts"
 import { contentTypes, headers, jsonBodies, models, mutate, queries, segments } from "./hostileText.ts"
