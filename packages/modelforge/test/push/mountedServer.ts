@@ -4,7 +4,7 @@ import { HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } fr
 import { type Mount, mountWeb } from "../../../http/test/Mount.ts"
 
 /** As Node says it of a connection that broke. */
-export const broken = (request: HttpClientRequest.HttpClientRequest) =>
+const broken = (request: HttpClientRequest.HttpClientRequest) =>
   Effect.fail(
     new HttpClientError.HttpClientError({
       reason: new HttpClientError.TransportError({ request, cause: new Error("read ECONNRESET") }),
