@@ -36,13 +36,11 @@ const aliasFlag = Flag.String("alias").pipe(
 
 const descriptionFlag = Flag.String("description").pipe(
   Flag.withDescription("What is to be said of the version"),
-  Flag.filter(Schema.is(Description), () => "a description has 4096 characters at most"),
   Flag.optional,
 )
 
 const labelFlag = Flag.KeyValuePair("label").pipe(
   Flag.withDescription("A label of the model, as key=value, beside those it has; may be repeated"),
-  Flag.filter(Schema.is(Labels), () => "a label's value has 256 characters at most"),
   Flag.withDefault({}),
 )
 
@@ -91,6 +89,15 @@ const identityOf = Effect.fnUntraced(function* ({ url, dataDir }: ServerFlags) {
   return yield* Effect.orElseSucceed(fs.realPath(dataDir), () => dataDir)
 })
 
+/** Before anything is sent; as errors of flags they would be shown with the whole text. */
+const checkWords = ({ description, label }: PushFlags) => {
+  if (!Option.match(description, { onNone: () => true, onSome: Schema.is(Description) }))
+    return Effect.fail(new CommandFailed({ detail: "--description: it has more than 4096 characters" }))
+  return Schema.is(Labels)(label)
+    ? Effect.void
+    : Effect.fail(new CommandFailed({ detail: "--label: a value has more than 256 characters" }))
+}
+
 /** How far a push is, for what is said when it ends early. */
 interface Reached {
   /** Whether the same command can go on. */
@@ -100,6 +107,7 @@ interface Reached {
 
 const push = Effect.fnUntraced(
   function* (flags: PushFlags, reached: Reached) {
+    yield* checkWords(flags)
     const { model, force } = flags
     const [alias = null, ...aliases] = [...new Set(flags.alias)]
     const description = Option.getOrNull(flags.description)
