@@ -9,24 +9,31 @@ import { CliOutput, Command } from "effect/cli"
 import { auditCommand } from "./access/auditCommand.ts"
 import { keysCommand } from "./access/keysCommand.ts"
 import { usersCommand } from "./access/usersCommand.ts"
+import { makePushCommand } from "./push/pushCommand.ts"
 import { resolveSettings, serveFlags } from "./ServeSettings.ts"
 import { serve } from "./serve.ts"
+import type { StopSignal } from "./stopSignal.ts"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
+
+const exitAtOnce = (signal: StopSignal) => process.exit(128 + constants.signals[signal])
 
 const serveCommand = Command.make("serve", serveFlags, (flags) =>
   Effect.flatMap(resolveSettings(flags), (settings) => {
     countBuffersWithHeap()
-    return serve(settings, {
-      version,
-      onSecondSignal: (signal) => process.exit(128 + constants.signals[signal]),
-    })
+    return serve(settings, { version, onSecondSignal: exitAtOnce })
   }),
 ).pipe(Command.withDescription("Serve models over HTTP"))
 
 const modelforge = Command.make("modelforge").pipe(
   Command.withDescription("The model server that lives inside a TypeScript application"),
-  Command.withSubcommands([serveCommand, keysCommand, usersCommand, auditCommand]),
+  Command.withSubcommands([
+    serveCommand,
+    makePushCommand(exitAtOnce),
+    keysCommand,
+    usersCommand,
+    auditCommand,
+  ]),
 )
 
 /** The CLI speaks of flags only, also where the value came from a variable. */

@@ -146,6 +146,7 @@ export const layerUploads = HttpApiBuilder.group(
             "VersionNotFound",
             "DuplicateVersion",
             "IncompatibleSignature",
+            "TrafficConflict",
             "DigestMismatch",
             "ArtifactTooLarge",
             "UnusableModel",

@@ -282,6 +282,22 @@ describe("refusals", () => {
     }),
   )
 
+  it.effect("refuses to move production while requests are split", () =>
+    Effect.gen(function* () {
+      const mount = yield* mountWeb()
+      yield* withModel(mount, "digits")
+      const split = [{ version: 1, weight: 100 }]
+      const made = yield* mount.call("/v1/models/digits/traffic", json({ split }, "PUT"))
+      assert.strictEqual(made.status, 200, made.text)
+      const { path } = yield* begun(mount.call, content.length, "alias=production")
+      for (const [offset, bytes] of [
+        [0, content],
+        [content.length, ""],
+      ] as const)
+        isProblem(yield* mount.call(path, piece(offset, bytes)), 409, "traffic-conflict")
+    }),
+  )
+
   it.effect("say which header can't be read", () =>
     Effect.gen(function* () {
       const { call } = yield* mountWeb()

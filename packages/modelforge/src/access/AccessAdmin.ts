@@ -14,16 +14,8 @@ import {
   type UserId,
   Users,
 } from "@modelforge/core"
-import { Context, Effect, Layer, Schema } from "effect"
-
-/** It could not be done, in words for whoever typed the command. */
-export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", {
-  detail: Schema.String,
-}) {
-  override get message() {
-    return this.detail
-  }
-}
+import { Context, Effect, Layer } from "effect"
+import { CommandFailed } from "../command/CommandFailed.ts"
 
 type Done<A> = Effect.Effect<A, CommandFailed>
 

@@ -1,9 +1,10 @@
 /** `modelforge audit`: whether the audit log is as it was written. */
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { AccessAdmin, CommandFailed } from "./AccessAdmin.ts"
+import { CommandFailed } from "../command/CommandFailed.ts"
+import { printJson } from "../command/output.ts"
+import { AccessAdmin } from "./AccessAdmin.ts"
 import { accessFlags, layerAccessAdmin } from "./openAccess.ts"
-import { printJson } from "./output.ts"
 
 const verify = Command.make("verify", accessFlags, (flags) =>
   Effect.gen(function* () {

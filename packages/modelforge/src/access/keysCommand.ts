@@ -2,9 +2,10 @@
 import { ApiKey, type IssuedKey, KeyDraft, KeyId, RateLimit, Scope } from "@modelforge/core"
 import { Console, DateTime, Effect, Option, Redacted, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { AccessAdmin, CommandFailed } from "./AccessAdmin.ts"
+import { CommandFailed } from "../command/CommandFailed.ts"
+import { columns, printJson, say } from "../command/output.ts"
+import { AccessAdmin } from "./AccessAdmin.ts"
 import { accessFlags, layerAccessAdmin } from "./openAccess.ts"
-import { columns, printJson, say } from "./output.ts"
 import { parseDuration } from "./parseDuration.ts"
 
 const fail = (detail: string) => Effect.fail(new CommandFailed({ detail }))

@@ -4,24 +4,13 @@ import { layerAccess } from "@modelforge/core"
 import { layerEmbedded, layer as layerPostgres } from "@modelforge/postgres"
 import { Config, Effect, Layer, Option, type Redacted } from "effect"
 import { Flag } from "effect/cli"
-import { findDoor } from "../DataFolder.ts"
-import { AccessAdmin, CommandFailed } from "./AccessAdmin.ts"
+import { findServer, type ServerFlags, serverFlags } from "../command/ServerAddress.ts"
+import { AccessAdmin } from "./AccessAdmin.ts"
 import { layerRemoteAccess } from "./remoteAccess.ts"
 
 /** Flags of every command here. */
 export const accessFlags = {
-  url: Flag.String("url").pipe(
-    Flag.withFallbackConfig(Config.NonEmptyString("MODELFORGE_URL")),
-    Flag.withDescription(
-      "A server that runs, asked with the key in MODELFORGE_API_KEY. Default: the one that has the data folder, else the data itself (environment: MODELFORGE_URL)",
-    ),
-    Flag.optional,
-  ),
-  dataDir: Flag.String("data-dir").pipe(
-    Flag.withFallbackConfig(Config.NonEmptyString("MODELFORGE_DATA_DIR")),
-    Flag.withDescription("Folder of the data. Default: .modelforge (environment: MODELFORGE_DATA_DIR)"),
-    Flag.withDefault(".modelforge"),
-  ),
+  ...serverFlags("the one that has the data folder, else the data itself"),
   databaseUrl: Flag.Redacted("database-url").pipe(
     Flag.withFallbackConfig(Config.Redacted("DATABASE_URL")),
     Flag.withDescription(
@@ -32,13 +21,9 @@ export const accessFlags = {
   json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false)),
 }
 
-export interface AccessFlags {
-  readonly url: Option.Option<string>
-  readonly dataDir: string
+export interface AccessFlags extends ServerFlags {
   readonly databaseUrl: Option.Option<Redacted.Redacted>
 }
-
-const apiKey = Config.option(Config.Redacted("MODELFORGE_API_KEY"))
 
 const layerStores = ({ dataDir, databaseUrl }: AccessFlags) =>
   Option.isSome(databaseUrl)
@@ -56,18 +41,11 @@ const layerOwn = (flags: AccessFlags) =>
 export const layerAccessAdmin = (flags: AccessFlags) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      if (Option.isSome(flags.url)) {
-        const url = flags.url.value
-        if (!URL.canParse(url) || !/^https?:/.test(url))
-          return yield* new CommandFailed({
-            detail: `--url: "${url}" is not a URL like http://127.0.0.1:8080`,
-          })
-        return layerRemoteAccess({ url, key: Option.getOrUndefined(yield* apiKey) })
-      }
-      if (Option.isSome(flags.databaseUrl)) return layerOwn(flags)
-      const socketPath = yield* findDoor(flags.dataDir)
-      return Option.isSome(socketPath)
-        ? layerRemoteAccess({ url: "http://localhost", socketPath: socketPath.value })
-        : layerOwn(flags)
+      // A database that is named is meant, unless a server is named too.
+      if (Option.isSome(flags.databaseUrl) && Option.isNone(flags.url)) return layerOwn(flags)
+      return Option.match(yield* findServer(flags), {
+        onNone: () => layerOwn(flags),
+        onSome: layerRemoteAccess,
+      })
     }),
   )

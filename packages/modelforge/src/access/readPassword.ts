@@ -1,7 +1,7 @@
 /** Passwords come from a terminal, unseen, or from standard input: as flags, everybody on the machine would see them. */
 import { Effect, Redacted, Stdio, Stream } from "effect"
 import { Prompt } from "effect/cli"
-import { CommandFailed } from "./AccessAdmin.ts"
+import { CommandFailed } from "../command/CommandFailed.ts"
 
 /** Longer is no password, and no file is read whole because somebody mistook a flag. */
 const maxCharacters = 1024

@@ -1,26 +1,16 @@
 /** Keys, users and the audit log of a server that runs, through its HTTP API. */
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { ForgeApi, type IssuedKeyResource } from "@modelforge/api"
 import { ApiKey, type KeyDraft, User } from "@modelforge/core"
 import { Effect, Layer, Redacted } from "effect"
-import { HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
+import { HttpClientError } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
-import { AccessAdmin, CommandFailed } from "./AccessAdmin.ts"
-
-export interface RemoteAddress {
-  /** Where the server is mounted. */
-  readonly url: string
-  /** A key with the scope `admin`. Default: none, as for a server that is open. */
-  readonly key?: Redacted.Redacted | undefined
-  /** The Unix socket of its data folder, in the place of the URL's host. */
-  readonly socketPath?: string | undefined
-}
+import { CommandFailed } from "../command/CommandFailed.ts"
+import { layerServerClient, noAnswer, type ServerAddress, strangeAnswer } from "../command/ServerAddress.ts"
+import { AccessAdmin } from "./AccessAdmin.ts"
 
 const wordsOf = (error: unknown, url: string): string => {
   if (HttpClientError.isHttpClientError(error))
-    return error.response === undefined
-      ? `No server answers at ${url}`
-      : `${url} answered ${error.response.status}, which is not what a ModelForge server answers`
+    return error.response === undefined ? noAnswer(url, error) : strangeAnswer(url, error.response.status)
   return error instanceof Error ? error.message : String(error)
 }
 
@@ -33,13 +23,8 @@ const present = <A extends object>(change: A) =>
     readonly [Name in keyof A]: Exclude<A[Name], undefined>
   }
 
-const make = Effect.fnUntraced(function* ({ url, key }: RemoteAddress) {
-  const client = yield* HttpApiClient.make(ForgeApi, {
-    baseUrl: url,
-    transformClient: HttpClient.mapRequest((request) =>
-      key === undefined ? request : HttpClientRequest.bearerToken(request, key),
-    ),
-  })
+const make = Effect.fnUntraced(function* ({ url }: ServerAddress) {
+  const client = yield* HttpApiClient.make(ForgeApi)
   const failing = Effect.mapError((error: unknown) => new CommandFailed({ detail: wordsOf(error, url) }))
 
   /** All pages of a list. */
@@ -103,11 +88,5 @@ const make = Effect.fnUntraced(function* ({ url, key }: RemoteAddress) {
   })
 })
 
-export const layerRemoteAccess = (address: RemoteAddress) =>
-  Layer.effect(AccessAdmin, make(address)).pipe(
-    Layer.provide(
-      NodeHttpClient.layerNodeHttpOptions(
-        address.socketPath === undefined ? {} : { socketPath: address.socketPath },
-      ),
-    ),
-  )
+export const layerRemoteAccess = (address: ServerAddress) =>
+  Layer.effect(AccessAdmin, make(address)).pipe(Layer.provide(layerServerClient(address)))

@@ -2,9 +2,9 @@
 import { Email, Role, User, type UserChange } from "@modelforge/core"
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { columns, printJson, say } from "../command/output.ts"
 import { AccessAdmin, userOf } from "./AccessAdmin.ts"
 import { type AccessFlags, accessFlags, layerAccessAdmin } from "./openAccess.ts"
-import { columns, printJson, say } from "./output.ts"
 import { readPassword } from "./readPassword.ts"
 
 const email = Argument.String("email").pipe(

@@ -10,7 +10,9 @@ import type { Target } from "./http.ts"
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
 export interface StartOptions {
-  /** After `serve`. A free port is chosen unless one is given here or in the environment. */
+  /** Default: `serve`. */
+  readonly subcommand?: string
+  /** After the subcommand. */
   readonly args?: ReadonlyArray<string>
   /** For `startServer`. Default: any that is free. */
   readonly port?: number
@@ -30,13 +32,13 @@ export interface Command {
   readonly exit: Effect.Effect<number | NodeJS.Signals>
 }
 
-/** Starts `modelforge serve`. With the scope it is killed, and must leave no process behind. */
+/** Starts the command. With the scope it is killed, and must leave no process behind. */
 export const startCommand = Effect.fnUntraced(function* (options: StartOptions = {}) {
   const folder = options.folder ?? (yield* temporaryFolder)
-  const { args = [], environment = {} } = options
+  const { subcommand = "serve", args = [], environment = {} } = options
   const started = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, ["--conditions=modelforge-source", main, "serve", ...args], {
+      const child = spawn(process.execPath, ["--conditions=modelforge-source", main, subcommand, ...args], {
         cwd: folder,
         // A terminal's Ctrl-C for the tests is not for the server.
         detached: true,

@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { columns } from "../../src/access/output.ts"
+import { columns } from "../../src/command/output.ts"
 
 it("makes columns as wide as they have to be, and leaves no space behind the last", () => {
   assert.strictEqual(
