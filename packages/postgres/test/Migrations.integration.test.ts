@@ -36,6 +36,7 @@ const allTables = [
   "modelforge.keys",
   "modelforge.modelforge_migrations",
   "modelforge.models",
+  "modelforge.released_digests",
   "modelforge.traffic_changes",
   "modelforge.users",
   "modelforge.versions",

@@ -129,6 +129,8 @@ const matches = (filter: ModelFilter) => (model: Model) => {
 const make = Effect.gen(function* () {
   const audit = yield* MemoryAudit
   const models = new Map<ModelName, StoredModel>()
+  /** When the last version that had it was deleted. */
+  const released = new Map<Digest, DateTime.Utc>()
   const events = new MemoryEvents()
   const byName = () => [...models.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   const versionOf = (model: ModelName, version: VersionNumber) => models.get(model)?.versions.get(version)
@@ -282,6 +284,7 @@ const make = Effect.gen(function* () {
       if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
       yield* expecting(expected, `model "${name}"`, toModel(stored))
       models.delete(name)
+      for (const { value } of stored.versions.values()) released.set(value.digest, now.at)
       record(name, now, { type: "model.deleted" }, { before: auditedModel(toModel(stored)) })
     }),
 
@@ -324,10 +327,15 @@ const make = Effect.gen(function* () {
       Effect.sync(() => Option.fromUndefinedOr(versionWithDigest(models.get(model), digest))),
     findGraph: (model, version) =>
       Effect.sync(() => Option.fromUndefinedOr(versionOf(model, version)?.graph)),
-    findReferred: (digests) =>
+    findReferred: (digests, since) =>
       Effect.sync(() => {
         const all = new Set([...models.values()].flatMap(newestFirst).map(({ digest }) => digest))
+        for (const [digest, at] of released) if (DateTime.isGreaterThanOrEqualTo(at, since)) all.add(digest)
         return new Set(digests.filter((digest) => all.has(digest)))
+      }),
+    forgetReferred: (before) =>
+      Effect.sync(() => {
+        for (const [digest, at] of released) if (DateTime.isLessThan(at, before)) released.delete(digest)
       }),
     listVersions: (model, { limit, after, state }) =>
       Effect.sync(() => {
@@ -389,6 +397,7 @@ const make = Effect.gen(function* () {
       const used = inUse(stored, version)
       if (used) return yield* refuse(used)
       stored.versions.delete(version)
+      released.set(found.value.digest, now.at)
       record(
         model,
         now,
