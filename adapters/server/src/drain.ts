@@ -30,7 +30,7 @@ export const watchConnections = (server: Server): Connections => {
   server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
     busy.get(socket)?.add(response)
     if (draining) response.shouldKeepAlive = false
-    response.once("close", () => {
+    response.on("close", () => {
       busy.get(socket)?.delete(response)
       closeIfIdle(socket)
     })

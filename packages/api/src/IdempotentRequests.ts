@@ -4,12 +4,11 @@ import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as Schema from "effect/Schema"
 import {
   AnswerNotKeptProblem,
-  BadRequestProblem,
   IdempotencyKeyReusedProblem,
   OutcomeUnknownProblem,
   RequestInProgressProblem,
-  UnavailableProblem,
-} from "./Problems.ts"
+} from "./IdempotencyProblems.ts"
+import { BadRequestProblem, UnavailableProblem } from "./Problems.ts"
 
 export const IdempotencyKey = Schema.String.check(
   Schema.isPattern(/^[\x21-\x7e]{1,255}$/, {

@@ -230,46 +230,6 @@ export class PreconditionFailedProblem extends HttpApiError.Problem<Precondition
   }
 }
 
-/** The first of two requests with the same `Idempotency-Key` is still at work. */
-export class RequestInProgressProblem extends HttpApiError.Problem<RequestInProgressProblem>()(
-  "RequestInProgressProblem",
-  { type: urn("request-in-progress"), status: 409, title: "The same request is being carried out" },
-) {
-  static readonly example = {
-    detail:
-      "The same request, with this idempotency key, is being carried out right now: ask again in a moment",
-  }
-}
-
-/** The server that carried out a request with this `Idempotency-Key` was lost in the middle of it. */
-export class OutcomeUnknownProblem extends HttpApiError.Problem<OutcomeUnknownProblem>()(
-  "OutcomeUnknownProblem",
-  { type: urn("outcome-unknown"), status: 409, title: "It is not known what came of the same request" },
-) {
-  static readonly example = {
-    detail: "A request with this idempotency key was begun by a server that went away: look what is there",
-  }
-}
-
-/** A request with this `Idempotency-Key` was carried out; its answer held a secret, or was too large to be kept. */
-export class AnswerNotKeptProblem extends HttpApiError.Problem<AnswerNotKeptProblem>()(
-  "AnswerNotKeptProblem",
-  { type: urn("answer-not-kept"), status: 409, title: "The same request was carried out before" },
-) {
-  static readonly example = {
-    detail: "The request with this idempotency key was carried out before, but its answer was not kept",
-  }
-}
-
-export class IdempotencyKeyReusedProblem extends HttpApiError.Problem<IdempotencyKeyReusedProblem>()(
-  "IdempotencyKeyReusedProblem",
-  { type: urn("idempotency-key-reused"), status: 422, title: "The idempotency key is another request's" },
-) {
-  static readonly example = {
-    detail: "The idempotency key was sent with another request before: a new request needs a new key",
-  }
-}
-
 export class TooLargeProblem extends HttpApiError.Problem<TooLargeProblem>()(
   "TooLargeProblem",
   { type: urn("too-large"), status: 413, title: "The body is too large" },
@@ -289,77 +249,6 @@ export class UnsupportedMediaTypeProblem extends HttpApiError.Problem<Unsupporte
   static readonly example = {
     detail: 'The content type is not supported: send "content-type: application/json"',
   }
-}
-
-/** `code` is stable, for programs: `truncated`, `not-onnx`, `external-data`, `unsupported-type`, … */
-export class UnusableModelProblem extends HttpApiError.Problem<UnusableModelProblem>()(
-  "UnusableModelProblem",
-  { type: urn("unusable-model"), status: 422, title: "The file is not a usable ONNX model" },
-  { code: Schema.String },
-) {
-  static readonly example = { code: "not-onnx", detail: "The file is not an ONNX model" }
-}
-
-export class DigestMismatchProblem extends HttpApiError.Problem<DigestMismatchProblem>()(
-  "DigestMismatchProblem",
-  { type: urn("digest-mismatch"), status: 400, title: "The bytes are not those announced" },
-) {
-  static readonly example = {
-    detail: "The bytes received have another SHA-256 than the announced one: send the file again",
-  }
-}
-
-/** It was never begun at this server, was aborted, or waited for too long. */
-export class UploadNotFoundProblem extends HttpApiError.Problem<UploadNotFoundProblem>()(
-  "UploadNotFoundProblem",
-  { type: urn("upload-not-found"), status: 404, title: "Upload not found" },
-) {
-  static readonly example = {
-    detail: "There is no such upload here: it was never begun, was aborted, or waited for too long",
-  }
-}
-
-/** `offset` is where the upload goes on. */
-export class OffsetMismatchProblem extends HttpApiError.Problem<OffsetMismatchProblem>()(
-  "OffsetMismatchProblem",
-  { type: urn("offset-mismatch"), status: 409, title: "The bytes do not continue the upload" },
-  { offset: Schema.Int },
-) {
-  static readonly example = { offset: 1024, detail: "The upload goes on at byte 1024" }
-}
-
-export class UploadLockedProblem extends HttpApiError.Problem<UploadLockedProblem>()("UploadLockedProblem", {
-  type: urn("upload-locked"),
-  status: 423,
-  title: "Another request is at work on the upload",
-}) {
-  static readonly example = { detail: "Another request is at work on this upload" }
-}
-
-/** The status is that of the tus protocol. */
-export class ChecksumMismatchProblem extends HttpApiError.Problem<ChecksumMismatchProblem>()(
-  "ChecksumMismatchProblem",
-  { type: urn("checksum-mismatch"), status: 460, title: "The bytes do not have the checksum sent with them" },
-) {
-  static readonly example = {
-    detail: "The bytes do not have the checksum that was sent with them: send them again",
-  }
-}
-
-/** `Tus-Version` has the versions that are spoken. */
-export class UnsupportedProtocolProblem extends HttpApiError.Problem<UnsupportedProtocolProblem>()(
-  "UnsupportedProtocolProblem",
-  { type: urn("unsupported-protocol"), status: 412, title: "The version of the protocol is not supported" },
-) {
-  static readonly example = { detail: 'Send "tus-resumable: 1.0.0"' }
-}
-
-/** The connection broke, or the form can't be read; what an upload that can be continued received before is kept. */
-export class UploadInterruptedProblem extends HttpApiError.Problem<UploadInterruptedProblem>()(
-  "UploadInterruptedProblem",
-  { type: urn("upload-interrupted"), status: 400, title: "The upload ended early" },
-) {
-  static readonly example = { detail: "The upload ended before the file was complete: the connection broke" }
 }
 
 export class InternalProblem extends HttpApiError.Problem<InternalProblem>()("InternalProblem", {

@@ -17,24 +17,26 @@ import { IdempotentRequests, idempotencyHeaders, Repetition } from "./Idempotent
 import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
-  ChecksumMismatchProblem,
-  DigestMismatchProblem,
   DuplicateVersionProblem,
   IncompatibleSignatureProblem,
   ModelNotFoundProblem,
-  OffsetMismatchProblem,
   OverloadedProblem,
   TooLargeProblem,
   UnavailableProblem,
   UnsupportedMediaTypeProblem,
+  VersionNotFoundProblem,
+} from "./Problems.ts"
+import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
+import {
+  ChecksumMismatchProblem,
+  DigestMismatchProblem,
+  OffsetMismatchProblem,
   UnsupportedProtocolProblem,
   UnusableModelProblem,
   UploadInterruptedProblem,
   UploadLockedProblem,
   UploadNotFoundProblem,
-  VersionNotFoundProblem,
-} from "./Problems.ts"
-import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
+} from "./UploadProblems.ts"
 import { VersionResource } from "./VersionsApi.ts"
 
 /** What is sent, so that a chunk of an upload is not taken for a file. */

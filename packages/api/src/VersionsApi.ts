@@ -12,7 +12,6 @@ import { Page, pageQuery } from "./Page.ts"
 import { Permitted } from "./Permitted.ts"
 import {
   BadRequestProblem,
-  DigestMismatchProblem,
   DuplicateVersionProblem,
   IncompatibleSignatureProblem,
   ModelNotFoundProblem,
@@ -21,12 +20,11 @@ import {
   TrafficConflictProblem,
   UnavailableProblem,
   UnsupportedMediaTypeProblem,
-  UnusableModelProblem,
-  UploadInterruptedProblem,
   VersionConflictProblem,
   VersionNotFoundProblem,
 } from "./Problems.ts"
 import { RequestTimeoutProblem } from "./ProtectionProblems.ts"
+import { DigestMismatchProblem, UnusableModelProblem, UploadInterruptedProblem } from "./UploadProblems.ts"
 
 /** A version as `/v1` shows it. */
 export const VersionResource = Schema.Struct({

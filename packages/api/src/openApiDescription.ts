@@ -2,9 +2,11 @@
 import type * as OpenApi from "effect/http-api/OpenApi"
 import * as AccessProblems from "./AccessProblems.ts"
 import { operationExamples } from "./examples/operationExamples.ts"
+import * as IdempotencyProblems from "./IdempotencyProblems.ts"
 import { replayedHeader } from "./IdempotentRequests.ts"
 import * as Problems from "./Problems.ts"
 import * as ProtectionProblems from "./ProtectionProblems.ts"
+import * as UploadProblems from "./UploadProblems.ts"
 
 /** Of path parameters, where an operation says no other. */
 const parameterExamples: Readonly<Record<string, string>> = {
@@ -23,7 +25,14 @@ const numbers: Readonly<Record<string, object>> = {
 
 /** Every problem as it is sent, by the name of its schema. */
 const problemExamples: ReadonlyMap<string, unknown> = new Map(
-  Object.entries({ ...Problems, ...AccessProblems, ...ProtectionProblems }).map(([name, Problem]) => {
+  Object.entries({
+    ...Problems,
+    ...AccessProblems,
+    ...IdempotencyProblems,
+    ...ProtectionProblems,
+    ...UploadProblems,
+  }).map(([name, Problem]) => {
+    // Each class takes its own example; of a union of classes that can't be said.
     const problem: unknown = JSON.parse(JSON.stringify(new Problem(Problem.example as never)))
     return [`${name}Encoded`, problem]
   }),
@@ -183,6 +192,7 @@ const describeOperation = (operation: OpenApi.OpenAPISpecOperation) => {
 
 /** Adds to the generated document. */
 export const describe = (document: Readonly<Record<string, unknown>>): Record<string, unknown> => {
+  // Transforms are handed a record, which is the document that was generated.
   const spec = document as unknown as OpenApi.OpenAPISpec
   const paths = Object.entries(spec.paths).map(([path, item]) => [
     path,

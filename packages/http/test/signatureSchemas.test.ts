@@ -11,9 +11,9 @@ import {
 } from "@modelforge/core"
 import { Ajv2020 } from "ajv/dist/2020.js"
 import { Result } from "effect"
+import { type Random, random } from "../../core/test/random.ts"
 import { noBinary } from "../src/dataplane/request/binarySection.ts"
 import { readInfer } from "../src/dataplane/request/inferRequest.ts"
-import { type Random, random } from "./random.ts"
 
 /** 0 only innermost: further out it hides how deep the nesting is. A name once: a schema can't compare sizes. */
 const dimension = (next: Random, axis: number, rank: number, name: string): Dimension =>

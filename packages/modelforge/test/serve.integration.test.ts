@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { exampleModels, wineInputs } from "@modelforge/example-models"
@@ -114,7 +114,7 @@ describe("serve", () => {
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { server, lines, deliver } = yield* serveHere({ ...settingsIn(folder), graceSeconds: 3600 })
-      yield* Effect.sleep("100 millis")
+      yield* eventually("the start is under way", () => existsSync(`${folder}/data`))
       deliver("SIGTERM")
       assert.isTrue(Exit.isSuccess(yield* Fiber.await(server)))
       assert.deepStrictEqual(lines, [])

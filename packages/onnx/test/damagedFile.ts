@@ -1,8 +1,9 @@
 /** Valid ONNX files, damaged at random: bits flipped, cut, spliced, grown. */
+
+import type { Random } from "../../core/test/random.ts"
 import { exampleBytes, exampleNames } from "./exampleModels.ts"
 import { chain } from "./graph/chain.ts"
 import * as onnx from "./onnxFile.ts"
-import type { Random } from "./random.ts"
 
 const files = [
   ...exampleNames.map(exampleBytes),

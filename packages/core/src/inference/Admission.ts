@@ -20,10 +20,14 @@ const maxRetryAfter = 60
 /** Half-life of the memory of answers, in milliseconds. */
 const halfLifeMs = 2000
 
+type Refusal = Result.Result<never, InferenceError>
+
 /** What is under way of one model, or of all. */
 class Load {
   requests = 0
   bytes = 0
+  /** What was said last. In a storm the same is said thousands of times a second, and is the same error then. */
+  #refusal: { readonly reason: Overloaded; readonly result: Refusal } | undefined
   /** Answers, each counting less the longer ago it was. */
   #answers = 0
   /** Milliseconds in which there was something to answer, fading likewise. */
@@ -59,6 +63,19 @@ class Load {
     const toCome = this.#answers === 0 ? 1 : this.requests / this.#answers
     return Math.min(maxRetryAfter, Math.max(1, Math.ceil((toCome * this.#busyMs) / 1000)))
   }
+
+  refuse(detail: string): Refusal {
+    const retryAfterSeconds = this.drainSeconds()
+    const last = this.#refusal
+    if (last?.reason.detail === detail && last.reason.retryAfterSeconds === retryAfterSeconds)
+      return last.result
+    return withoutStack(() => {
+      const reason = new Overloaded({ detail, retryAfterSeconds })
+      const result = Result.fail(new InferenceError({ reason }))
+      this.#refusal = { reason, result }
+      return result
+    })
+  }
 }
 
 export class Admission extends Context.Service<
@@ -80,20 +97,11 @@ export class Admission extends Context.Service<
     const all = new Load()
     const models = new Map<string, Load>()
 
-    const refuse = (load: Load, detail: string) =>
-      withoutStack(() =>
-        Result.fail(
-          new InferenceError({
-            reason: new Overloaded({ detail, retryAfterSeconds: load.drainSeconds() }),
-          }),
-        ),
-      )
-
     const tooManyBytes = (model: string, load: Load, maxBytes: number, bytes: number, others: number) => {
       if (load.bytes + bytes > maxBytes && load.requests > others)
-        return refuse(load, `The requests of model "${model}" under way are too large to take another`)
+        return load.refuse(`The requests of model "${model}" under way are too large to take another`)
       if (all.bytes + bytes > limits.maxRequestsBytes && all.requests > others)
-        return refuse(all, "The requests under way are too large to take another")
+        return all.refuse("The requests under way are too large to take another")
       return undefined
     }
 
@@ -107,9 +115,9 @@ export class Admission extends Context.Service<
           models.set(model, load)
         }
         if (load.requests >= maxRequests)
-          return refuse(load, `${load.requests} requests of model "${model}" are under way, no more may wait`)
+          return load.refuse(`${load.requests} requests of model "${model}" are under way, no more may wait`)
         if (all.requests >= limits.maxRequests)
-          return refuse(all, `${all.requests} requests are under way, no more may wait`)
+          return all.refuse(`${all.requests} requests are under way, no more may wait`)
         const refused = tooManyBytes(model, load, maxBytes, bytes, 0)
         if (refused !== undefined) return refused
         const own = load

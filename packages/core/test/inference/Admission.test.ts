@@ -38,6 +38,19 @@ describe("places", () => {
     refused(reserve("a", 0))
   })
 
+  it("are refused with the same error as long as the same is to be said", () => {
+    const { reserve } = open({ maxModelRequests: 1, maxModelRequestBytes: 100 })
+    const first = admitted(reserve("a", 10))
+    const [one, other] = [refused(reserve("a", 0)), refused(reserve("a", 0))]
+    assert.strictEqual(one, other)
+    assert.notStrictEqual(refused(reserve("a", 0, { maxDepth: 2, maxBytes: 5 })), one)
+    assert.deepStrictEqual({ ...refused(reserve("a", 0)) }, { ...one })
+    vi.advanceTimersByTime(30_000)
+    first.release()
+    admitted(reserve("a", 10))
+    assert.isAbove(refused(reserve("a", 0)).retryAfterSeconds, one.retryAfterSeconds)
+  })
+
   it("of one model are limited by bytes", () => {
     const { reserve } = open({ maxModelRequestBytes: 100 })
     const first = admitted(reserve("a", 60))

@@ -13,7 +13,6 @@ import {
   type Permit,
   type Prediction,
   type Route,
-  withoutStack,
 } from "@modelforge/core"
 import { Context, Effect, Layer, Queue, Result } from "effect"
 import { inferenceProblem, isProblem, type Problem } from "../problems.ts"
@@ -39,6 +38,7 @@ import { acceptedCoding } from "./response/acceptEncoding.ts"
 import { compress, decompress } from "./response/compression.ts"
 import { isPlainText, writeInfer } from "./response/inferResponse.ts"
 import { type DataPlaneResponse, type ResponseBody, renderProblem } from "./response/response.ts"
+import { retryAfter, sentAway } from "./response/sentAway.ts"
 import { worded } from "./response/wording.ts"
 import type { DataRoute } from "./routes.ts"
 
@@ -89,11 +89,6 @@ const insteadOf = (kind: DataRoute["kind"], { status }: Problem): Record<string,
   if (status === 405) return { allow: "POST" }
   return status === 415 && kind === "infer" ? { "accept-encoding": codings.join(", ") } : undefined
 }
-
-const retryAfter = (error: unknown): number | undefined =>
-  error instanceof InferenceError && error.reason._tag === "Overloaded"
-    ? error.reason.retryAfterSeconds
-    : undefined
 
 /** The first chunk is the JSON. */
 const binaryHeaders = (headers: DataPlaneResponse["headers"], [json]: ReadonlyArray<Uint8Array>) => ({
@@ -284,14 +279,7 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
               )
         return Result.isSuccess(permit)
           ? Result.succeed({ permit: permit.success, chosen })
-          : Result.fail(
-              renderProblem(
-                kind,
-                withoutStack(() => inferenceProblem(permit.failure.reason)),
-                requestId(headers),
-                retryAfter(permit.failure),
-              ),
-            )
+          : Result.fail(sentAway(kind, permit.failure, requestId(headers)))
       },
       tooLarge: ({ kind }, headers) => renderProblem(kind, tooLargeProblem, requestId(headers)),
       handle: async (request) => {

@@ -4,11 +4,8 @@ import { type Alias, Aliases, AliasName, AliasNotFound, RegistryError } from "@m
 import { Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { entityTag, expectationOf, tagged, unlessKnown } from "./conditions.ts"
-import { makeCursors } from "./cursor.ts"
+import { makeCursors, numberKey } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
-
-const moveKey = (key: string) =>
-  /^[1-9]\d{0,8}$/.test(key) ? Option.some(Number(key)) : Option.none<number>()
 
 /** The names in a path. What can't be a name is no alias's. */
 const named = Effect.fnUntraced(function* (params: { readonly model: string; readonly alias: string }) {
@@ -62,7 +59,7 @@ export const layerAliases = HttpApiBuilder.group(
         ),
       history: Effect.fnUntraced(
         function* ({ params, query }) {
-          const window = yield* windowOf(["moves", params.model, params.alias], query, moveKey)
+          const window = yield* windowOf(["moves", params.model, params.alias], query, numberKey)
           const [model, alias] = yield* named(params)
           const moves = yield* aliases.history(model, alias, { ...window, limit: window.limit + 1 })
           return pageOf(["moves", model, alias], moves, window.limit, ({ move }) => move)

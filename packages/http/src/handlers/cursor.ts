@@ -16,6 +16,10 @@ const signatureBytes = 16
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
+/** Of a list whose keys are numbers from 1. */
+export const numberKey = (key: string): Option.Option<number> =>
+  /^[1-9]\d{0,8}$/.test(key) ? Option.some(Number(key)) : Option.none()
+
 /** What the list and the key are signed as: neither can be taken for a part of the other. */
 const signed = (list: ReadonlyArray<string>, key: string) => JSON.stringify([...list, key])
 

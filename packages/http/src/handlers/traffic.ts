@@ -1,14 +1,11 @@
 /** Handlers of traffic policies: translate, nothing else. */
 import { ForgeApi } from "@modelforge/api"
 import { ShadowTraffic, type Traffic, TrafficPolicies } from "@modelforge/core"
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { entityTag, expectationOf, tagged, unlessKnown } from "./conditions.ts"
-import { makeCursors } from "./cursor.ts"
+import { makeCursors, numberKey } from "./cursor.ts"
 import { answering, modelName } from "./failures.ts"
-
-const revisionKey = (key: string) =>
-  /^[1-9]\d{0,8}$/.test(key) ? Option.some(Number(key)) : Option.none<number>()
 
 const answer = (traffic: Traffic) => tagged(traffic, entityTag(traffic))
 
@@ -56,7 +53,7 @@ export const layerTraffic = HttpApiBuilder.group(
           answering("ModelNotFound", "TrafficNotFound"),
         ),
       history: Effect.fnUntraced(function* ({ params, query }) {
-        const window = yield* windowOf(["traffic", params.model], query, revisionKey)
+        const window = yield* windowOf(["traffic", params.model], query, numberKey)
         const model = yield* modelName(params.model)
         const changes = yield* policies.history(model, { ...window, limit: window.limit + 1 })
         return pageOf(["traffic", model], changes, window.limit, ({ revision }) => revision)

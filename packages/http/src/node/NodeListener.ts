@@ -56,6 +56,14 @@ const sendChunks = async (response: ServerResponse, chunks: ReadonlyArray<Uint8A
 /** A text up to this size, in UTF-16 units, is the system's as soon as it is written. */
 const smallText = 64 * 1024
 
+/** Names and values in turn, which Node writes fastest. Headers of an answer's own count for more than the common ones. */
+const headerLines = (common: CommonHeaders, own: DataPlaneResponse["headers"]): Array<string> => {
+  const lines: Array<string> = []
+  for (const name in common) if (own[name] === undefined) lines.push(name, common[name] ?? "")
+  for (const name in own) lines.push(name, own[name] ?? "")
+  return lines
+}
+
 /** A promise only where the answer takes memory until its reader has taken it. */
 const send = (
   response: ServerResponse,
@@ -64,11 +72,10 @@ const send = (
 ): Promise<void> | undefined => {
   if (response.destroyed) return undefined
   const isText = typeof body === "string"
-  const length = isText ? Buffer.byteLength(body) : chunksLength(body)
-  response.writeHead(
-    status,
-    status === 204 ? { ...common, ...headers } : { ...common, ...headers, "content-length": length },
-  )
+  const lines = headerLines(common, headers)
+  if (status !== 204)
+    lines.push("content-length", String(isText ? Buffer.byteLength(body) : chunksLength(body)))
+  response.writeHead(status, lines)
   if (isText && body.length <= smallText) {
     response.end(body)
     return undefined
@@ -93,7 +100,7 @@ const readBody = (request: IncomingMessage, limit: number) =>
       } else chunks.push(chunk)
     })
     request.on("end", () => resolve(chunks))
-    request.on("error", () => resolve(undefined))
+    // Also after an error, which Node tells of only where somebody listens.
     request.on("close", () => resolve(undefined))
   })
 
@@ -121,39 +128,52 @@ const sendAway = (
 }
 
 const answer = async (
-  dataPlane: DataPlaneHandler,
+  { dataPlane, bodies }: Serving,
   route: DataRoute,
   request: IncomingMessage,
   response: ServerResponse,
   place: Place,
   common: CommonHeaders,
 ) => {
-  const { headers } = request
-  const body = await readBody(request, dataPlane.maxRequestBytes)
-  if (body === undefined) return
-  if (body === "too large") {
-    refuse(response, dataPlane.tooLarge(route, headers), common)
-    return
+  try {
+    const { headers } = request
+    const arrived = bodies.watch(request, response, common)
+    const body = await readBody(request, dataPlane.maxRequestBytes)
+    arrived()
+    if (body === undefined) return
+    if (body === "too large") {
+      refuse(response, dataPlane.tooLarge(route, headers), common)
+      return
+    }
+    const caller = new AbortController()
+    response.on("close", () => {
+      if (!response.writableFinished) caller.abort()
+    })
+    const found = await dataPlane
+      .handle({ route, headers, body, place, signal: caller.signal })
+      .catch(() => undefined)
+    // Only a caller that left gets no answer.
+    const sent = found === undefined ? undefined : send(response, found, common)
+    if (sent !== undefined) await sent
+  } finally {
+    place.permit.release()
   }
-  const caller = new AbortController()
-  response.on("close", () => {
-    if (!response.writableFinished) caller.abort()
-  })
-  const found = await dataPlane
-    .handle({ route, headers, body, place, signal: caller.signal })
-    .catch(() => undefined)
-  // Only a caller that left gets no answer.
-  const sent = found === undefined ? undefined : send(response, found, common)
-  if (sent !== undefined) await sent
+}
+
+/** What answers predictions, and what watches their bodies. */
+interface Serving {
+  readonly dataPlane: DataPlaneHandler
+  readonly bodies: SlowBodies
 }
 
 const serve = (
-  dataPlane: DataPlaneHandler,
+  serving: Serving,
   route: DataRoute,
   request: IncomingMessage,
   response: ServerResponse,
   common: CommonHeaders,
 ) => {
+  const { dataPlane } = serving
   const refusal = dataPlane.refuseHead(request.method ?? "", route, request.headers)
   if (refusal !== undefined) {
     refuse(response, refusal, common)
@@ -161,10 +181,7 @@ const serve = (
   }
   const place = dataPlane.reserve(route, request.headers)
   if (Result.isFailure(place)) sendAway(request, response, place.failure, common)
-  else
-    void answer(dataPlane, route, request, response, place.success, common).finally(
-      place.success.permit.release,
-    )
+  else void answer(serving, route, request, response, place.success, common)
 }
 
 export const makeNodeListener = ({
@@ -176,6 +193,7 @@ export const makeNodeListener = ({
   patience = {},
 }: NodeListenerOptions): NodeListener => {
   const bodies = new SlowBodies(patience)
+  const serving: Serving = { dataPlane, bodies }
 
   /** A request that was admitted and counted. */
   const proceed = (
@@ -186,9 +204,12 @@ export const makeNodeListener = ({
     common: CommonHeaders,
   ) => {
     if (route !== undefined) {
-      serve(dataPlane, route, request, response, common)
+      serve(serving, route, request, response, common)
       return
     }
+    const arrived = bodies.watch(request, response, common)
+    request.once("end", arrived)
+    response.once("close", arrived)
     for (const name in common) response.setHeader(name, common[name] ?? "")
     protection.passages.set(request, passage)
     guard.callers.set(request, identity)
@@ -211,7 +232,6 @@ export const makeNodeListener = ({
       sendAway(request, response, admitted.failure, passage.headers)
       return
     }
-    bodies.watch(request, response, passage.headers)
     const count = (counted: Counted) => {
       if (response.destroyed) return // who left meanwhile would be waited for
       if (Result.isFailure(counted)) sendAway(request, response, counted.failure, passage.headers)

@@ -16,11 +16,14 @@ export interface BodyPatience {
 }
 
 interface Watched {
-  readonly periodMs: number
-  /** When the stretch began, and how much had come by then. */
-  since: number
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Headers of every answer to it. */
+  readonly common: Readonly<Record<string, string>>
+  /** When the stretch began; undefined until it is looked at for the first time: most bodies are here before that. */
+  since: number | undefined
+  /** How much had come by then. */
   bytesThen: number
-  readonly end: () => void
 }
 
 const isUpload = (target: string) => /^\/v1\/models\/[^/?]+\/(?:versions|uploads)(?:[/?]|$)/.test(target)
@@ -32,11 +35,7 @@ const hasBody = ({ headers }: IncomingMessage) =>
 const statusLine = "HTTP/1.1 408 Request Timeout"
 
 /** Written past Node's response: to whoever handles the request it is the same as a client that leaves. */
-const timeOut = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  common: Readonly<Record<string, string>>,
-) => {
+const timeOut = ({ request, response, common }: Watched) => {
   const { socket } = request
   // An answer that has begun can't become another.
   if (response.headersSent || !socket.writable) {
@@ -60,45 +59,55 @@ const timeOut = (
 
 export class SlowBodies {
   readonly #patience: Required<BodyPatience>
-  readonly #watched = new Map<IncomingMessage, Watched>()
+  readonly #watched = new Set<Watched>()
   #timer: NodeJS.Timeout | undefined
 
   constructor({ periodMs = 30_000, uploadPeriodMs = 60_000, bytes = 16 * 1024 }: BodyPatience) {
     this.#patience = { periodMs, uploadPeriodMs, bytes }
   }
 
-  /** Until its body is here, or it is answered. `common` is what every answer to it has. */
-  watch(request: IncomingMessage, response: ServerResponse, common: Readonly<Record<string, string>>): void {
-    if (!hasBody(request) || request.complete) return
-    const { periodMs, uploadPeriodMs } = this.#patience
-    this.#watched.set(request, {
-      periodMs: isUpload(request.url ?? "") ? uploadPeriodMs : periodMs,
-      since: performance.now(),
-      bytesThen: request.socket.bytesRead,
-      end: () => timeOut(request, response, common),
-    })
-    const forget = () => this.#watched.delete(request)
-    request.once("end", forget)
-    response.once("close", forget)
+  /**
+   * Watches a request until what it gives is called, which is to be when its body is here or it is answered. `common` is
+   * what every answer to it has.
+   */
+  watch(
+    request: IncomingMessage,
+    response: ServerResponse,
+    common: Readonly<Record<string, string>>,
+  ): () => void {
+    if (!hasBody(request) || request.complete) return nothing
+    const watched: Watched = { request, response, common, since: undefined, bytesThen: 0 }
+    this.#watched.add(watched)
+    const { periodMs } = this.#patience
     this.#timer ??= setInterval(() => this.#look(), Math.min(1000, periodMs / 4)).unref()
+    return () => this.#watched.delete(watched)
   }
 
   #look(): void {
     const now = performance.now()
-    for (const [request, watched] of this.#watched) {
+    for (const watched of this.#watched) {
+      const { request, since, bytesThen } = watched
       const { socket, complete, readableLength } = request
-      if (complete) this.#watched.delete(request)
-      else if (now - watched.since >= watched.periodMs) {
-        const brought = socket.bytesRead - watched.bytesThen
+      if (complete) this.#watched.delete(watched)
+      else if (since === undefined) {
         watched.since = now
         watched.bytesThen = socket.bytesRead
-        if (brought >= this.#patience.bytes || readableLength > 0) continue
-        this.#watched.delete(request)
-        watched.end()
+      } else if (now - since >= this.#periodMs(request)) {
+        watched.since = now
+        watched.bytesThen = socket.bytesRead
+        if (socket.bytesRead - bytesThen >= this.#patience.bytes || readableLength > 0) continue
+        this.#watched.delete(watched)
+        timeOut(watched)
       }
     }
     if (this.#watched.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }
+
+  #periodMs({ url = "/" }: IncomingMessage): number {
+    return isUpload(url) ? this.#patience.uploadPeriodMs : this.#patience.periodMs
+  }
 }
+
+const nothing = () => {}

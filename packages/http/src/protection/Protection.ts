@@ -92,16 +92,20 @@ export const makeProtection = (options: ProtectionOptions = {}): ProtectionServi
       const id = requestId(headers)
       const client = clientOf(peer, headers, proxies)
       const problem = problemOf(incoming)
+      const common = { ...(isDocument(target) ? documentHeaders : dataHeaders), "x-request-id": id }
+      const isPlain = vary === undefined && !client.tls
       return {
         id,
         client,
-        headers: {
-          ...(isDocument(target) ? documentHeaders : dataHeaders),
-          "x-request-id": id,
-          ...vary,
-          ...cors.headersFor(headers),
-          ...(client.tls ? transportHeaders : undefined),
-        },
+        // Most servers have neither sites nor proxies: what they have not, they do not pay for.
+        headers: isPlain
+          ? common
+          : {
+              ...common,
+              ...vary,
+              ...cors.headersFor(headers),
+              ...(client.tls ? transportHeaders : undefined),
+            },
         answer: problem === undefined ? cors.preflight(method, headers) : refusal(target, problem),
       }
     },

@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import type { Signature } from "@modelforge/core"
 import { Effect } from "effect"
-import { type Random, random } from "../random.ts"
+import { type Random, random } from "../../../core/test/random.ts"
 import { ask, FakeInference, inferRoute, predictRoute } from "./FakeInference.ts"
 
 const rounds = process.env["MODELFORGE_SOAK"] === "1" ? 300_000 : 3000

@@ -1,6 +1,6 @@
 /** Tensors of every datatype, made up from a seed. */
 import { allocate, type Datatype, elementCount, type Tensor } from "@modelforge/core"
-import type { Random } from "../random.ts"
+import type { Random } from "../../../core/test/random.ts"
 
 const bytes = (dice: Random, length: number) => Uint8Array.from({ length }, () => dice.int(256))
 

@@ -2,11 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ForgeApi } from "@modelforge/api"
 import { Effect } from "effect"
+import { random } from "../../../core/test/random.ts"
 import { Guard } from "../../src/guard/Guard.ts"
 import { makeRouteTable } from "../../src/guard/RouteTable.ts"
 import { endpoints } from "../endpoints.ts"
 import { mountWeb, withModel } from "../Mount.ts"
-import { random } from "../random.ts"
 import { keyHeaders } from "./callers.ts"
 
 const runs = 200

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
+import { random } from "../../../core/test/random.ts"
 import { type Call, json, mountWeb, onnx, upload, withModel } from "../Mount.ts"
-import { random } from "../random.ts"
 import { body, isProblem } from "./problems.ts"
 
 const collection = "/v1/models/digits/uploads"

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type IpRange, parseIpAddress, parseIpRange } from "@modelforge/core"
+import { random } from "../../../core/test/random.ts"
 import type { RequestHeaders } from "../../src/dataplane/request/requestHead.ts"
 import { clientOf, type ProxyHeader, parseHop } from "../../src/protection/clientAddress.ts"
-import { random } from "../random.ts"
 
 const ranges = (...texts: ReadonlyArray<string>): ReadonlyArray<IpRange> =>
   texts.map((text) => parseIpRange(text) ?? assert.fail(text))

@@ -70,16 +70,15 @@ export interface StatisticDuration {
   readonly ns: number
 }
 
-export const durations = [
-  "success",
-  "fail",
-  "queue",
-  "compute_input",
-  "compute_infer",
-  "compute_output",
-  "cache_hit",
-  "cache_miss",
-] as const
+type DurationName =
+  | "success"
+  | "fail"
+  | "queue"
+  | "compute_input"
+  | "compute_infer"
+  | "compute_output"
+  | "cache_hit"
+  | "cache_miss"
 
 export interface ModelStatistics {
   readonly name: string
@@ -87,7 +86,7 @@ export interface ModelStatistics {
   readonly lastInference: number
   readonly inferenceCount: number
   readonly executionCount: number
-  readonly inference: Readonly<Record<(typeof durations)[number], StatisticDuration>>
+  readonly inference: Readonly<Record<DurationName, StatisticDuration>>
   readonly batches: ReadonlyArray<{ readonly size: number; readonly infer: StatisticDuration }>
   readonly memory: ReadonlyArray<{ readonly type: string; readonly id: number; readonly bytes: number }>
 }
@@ -245,6 +244,7 @@ const readDuration = (value: Json | undefined, what: string): StatisticDuration 
 const readStatistics = (value: Json): ModelStatistics => {
   const stats = members(value, "The statistics of a model")
   const inference = members(stats["inference_stats"], "inference_stats")
+  const duration = (name: DurationName) => readDuration(inference[name], name)
   members(stats["response_stats"], "response_stats")
   return {
     name: text(stats["name"], "name"),
@@ -252,9 +252,16 @@ const readStatistics = (value: Json): ModelStatistics => {
     lastInference: count(stats["last_inference"], "last_inference"),
     inferenceCount: count(stats["inference_count"], "inference_count"),
     executionCount: count(stats["execution_count"], "execution_count"),
-    inference: Object.fromEntries(
-      durations.map((name) => [name, readDuration(inference[name], name)]),
-    ) as unknown as ModelStatistics["inference"],
+    inference: {
+      success: duration("success"),
+      fail: duration("fail"),
+      queue: duration("queue"),
+      compute_input: duration("compute_input"),
+      compute_infer: duration("compute_infer"),
+      compute_output: duration("compute_output"),
+      cache_hit: duration("cache_hit"),
+      cache_miss: duration("cache_miss"),
+    },
     batches: list(stats["batch_stats"], "batch_stats").map((one) => {
       const batch = members(one, "A batch")
       readDuration(batch["compute_input"], "compute_input")

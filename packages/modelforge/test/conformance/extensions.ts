@@ -282,15 +282,15 @@ export const extensionRules: ReadonlyArray<Rule> = [
         client.infer("rows", { inputs: [rows([1, 2])], parameters })
       for (const priority of [0, 1, 5, 1_000_000]) await ask({ priority })
       await ask({ timeout: 5_000_000 })
-      for (const odd of [
-        { priority: -1 },
-        { priority: 1.5 },
-        { priority: "1" },
-        { timeout: 0 },
-        { timeout: -5 },
-        { timeout: true },
-      ])
-        await refusalOf(ask(odd as unknown as Record<string, number>), 400)
+      for (const [name, value] of [
+        ["priority", -1],
+        ["priority", 1.5],
+        ["priority", "1"],
+        ["timeout", 0],
+        ["timeout", -5],
+        ["timeout", true],
+      ] as const)
+        await refusalOf(ask({ [name]: value }), 400)
     },
   ],
   [
@@ -298,13 +298,13 @@ export const extensionRules: ReadonlyArray<Rule> = [
     async ({ client }) => {
       const ask = (parameters: Record<string, number | string | boolean>) =>
         client.infer("rows", { inputs: [rows([1, 2])], parameters })
-      for (const parameters of [
-        { sequence_id: 1 },
-        { sequence_id: "a" },
-        { sequence_start: true },
-        { sequence_end: true },
-      ])
-        await refusalOf(ask(parameters as unknown as Record<string, number>), 501)
+      for (const [name, value] of [
+        ["sequence_id", 1],
+        ["sequence_id", "a"],
+        ["sequence_start", true],
+        ["sequence_end", true],
+      ] as const)
+        await refusalOf(ask({ [name]: value }), 501)
       await ask({ sequence_id: 0, sequence_start: false, sequence_end: false })
     },
   ],

@@ -1,7 +1,7 @@
 /** What fuzzed requests are about: models, versions, keys, users and uploads that are there, and requests that are right. */
 import { wineInputs } from "@modelforge/example-models"
 import { Effect } from "effect"
-import type { Random } from "../../../onnx/test/random.ts"
+import type { Random } from "../../../core/test/random.ts"
 import { type Sent, send, type Target } from "../command/http.ts"
 import type { Operation } from "./contract.ts"
 import {

@@ -1,6 +1,6 @@
 /** What can be wrong with a request that was right: its path, its body, and how the end of the body is told. */
 import { deflateSync, gzipSync } from "node:zlib"
-import type { Random } from "../../../onnx/test/random.ts"
+import type { Random } from "../../../core/test/random.ts"
 import { changing, fill, type Pairs, stable, type ValidRequest } from "./FuzzWorld.ts"
 import { mutate, segments, wild } from "./hostileText.ts"
 import type { Body } from "./validBodies.ts"

@@ -1,5 +1,5 @@
 /** Texts that mean no good: bodies, parts of paths, queries and headers. */
-import type { Random } from "../../../onnx/test/random.ts"
+import type { Random } from "../../../core/test/random.ts"
 
 const repeat = (text: string, count: number) => text.repeat(count)
 

@@ -1,5 +1,5 @@
 /** Random requests over all routes, from a seed: many are right, most were right before they were damaged. */
-import type { Random } from "../../../onnx/test/random.ts"
+import type { Random } from "../../../core/test/random.ts"
 import { operations } from "./contract.ts"
 import { damagedBody, damagedPath, flipped, framed, plain } from "./damage.ts"
 import { fill, type Pairs, type ValidRequest } from "./FuzzWorld.ts"

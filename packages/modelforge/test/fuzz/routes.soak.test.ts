@@ -6,7 +6,7 @@
 import { assert, it } from "@effect/vitest"
 import { wineInputs } from "@modelforge/example-models"
 import { Effect } from "effect"
-import { random } from "../../../onnx/test/random.ts"
+import { random } from "../../../core/test/random.ts"
 import { residentMiB, sharedServer } from "../command/command.ts"
 import { get, predict, send } from "../command/http.ts"
 import { operations } from "./contract.ts"

@@ -1,8 +1,8 @@
 /** Large graphs come to drawings of bounded size. The largest only with MODELFORGE_SOAK=1. */
 import { assert, it } from "@effect/vitest"
 import type { ModelGraph } from "@modelforge/core"
+import { random } from "../../../core/test/random.ts"
 import * as onnx from "../onnxFile.ts"
-import { random } from "../random.ts"
 import { chain } from "./chain.ts"
 import { draw, mainView } from "./drawing.ts"
 

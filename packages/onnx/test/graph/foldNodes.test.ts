@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import { random } from "../../../core/test/random.ts"
 import { foldAbove, foldNodes, type Run } from "../../src/graph/foldNodes.ts"
-import { random } from "../random.ts"
 
 const fold = (operators: ReadonlyArray<string>, crossing: ReadonlyArray<number> = operators.map(() => 1)) =>
   foldNodes({ operators, crossing })

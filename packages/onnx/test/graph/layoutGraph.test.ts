@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import { random } from "../../../core/test/random.ts"
 import { type Box, layoutGraph } from "../../src/graph/layoutGraph.ts"
-import { random } from "../random.ts"
 
 type Lines = ReadonlyArray<readonly [number, number]>
 

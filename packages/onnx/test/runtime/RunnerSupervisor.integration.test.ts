@@ -1,8 +1,9 @@
 /** In virtual time: whatever is paused for lasts until the test lets it pass. */
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Clock, Deferred, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import * as RunnerSupervisor from "../../src/runtime/RunnerSupervisor.ts"
+import { runnersOf } from "../processes.ts"
 
 it.effect("a runner that was told to leave is followed by the next at once, however young it was", () =>
   Effect.gen(function* () {
@@ -20,19 +21,26 @@ it.effect("a runner that was told to leave is followed by the next at once, howe
 
 it.effect("after a young runner that died the next one waits", () =>
   Effect.gen(function* () {
-    const { runner } = yield* RunnerSupervisor.make({})
+    const clock = yield* Clock.Clock
+    const paused = yield* Deferred.make<"paused">()
+    const pause = Duration.millis(50)
+    const sleep = (duration: Duration.Duration) =>
+      Duration.equals(duration, pause)
+        ? Effect.andThen(Deferred.succeed(paused, "paused"), clock.sleep(duration))
+        : clock.sleep(duration)
+    const { runner, current } = yield* RunnerSupervisor.make({}).pipe(
+      Effect.provideService(Clock.Clock, { ...clock, sleep }),
+    )
     const first = yield* Effect.promise(runner)
     first.kill()
     yield* Effect.promise(() => first.gone)
-    let next: number | undefined
-    const started = runner().then(({ pid }) => {
-      next = pid
-    })
-    // Longer than a process takes to start.
-    yield* TestClock.withLive(Effect.sleep("1 second"))
-    assert.isUndefined(next)
-    yield* TestClock.adjust("50 millis")
-    yield* Effect.promise(() => started)
-    assert.notStrictEqual(next, first.pid)
+    const next = runner()
+    const started = Effect.promise(() => next)
+    assert.strictEqual(yield* Effect.raceFirst(Deferred.await(paused), started), "paused")
+    yield* TestClock.adjust("49 millis")
+    assert.isUndefined(current())
+    assert.deepStrictEqual(runnersOf(process.pid), [])
+    yield* TestClock.adjust("1 millis")
+    assert.notStrictEqual((yield* started).pid, first.pid)
   }),
 )

@@ -9,9 +9,9 @@ import {
 } from "@modelforge/core"
 import { OnnxRuntime } from "@modelforge/onnx"
 import { Effect, Exit, Fiber, Scope } from "effect"
+import { random } from "../../../core/test/random.ts"
 import * as onnx from "../onnxFile.ts"
 import { runnersOf } from "../processes.ts"
-import { random } from "../random.ts"
 import { floats, loadBytes, modelFile, run, runtimeError } from "./runtimeSuite.ts"
 
 const crashing = new URL("./crashingRunner.ts", import.meta.url)

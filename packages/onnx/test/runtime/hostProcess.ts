@@ -9,8 +9,12 @@ const main = Effect.gen(function* () {
   const { load } = yield* ModelRuntime
   const model = yield* load(file)
   const x = { datatype: "FP32", shape: [1], data: Float32Array.of(1) } as const
-  if (mode === "busy") void model.run([{ x }], ["y"]).catch(() => {})
-  setTimeout(() => process.stdout.write("ready\n"), 100)
+  if (mode === "busy") {
+    void model.run([{ x }], ["y"]).catch(() => {})
+    // Nothing tells when the runner has begun.
+    yield* Effect.sleep("100 millis")
+  }
+  process.stdout.write("ready\n")
   return yield* Effect.never
 }).pipe(Effect.scoped, Effect.provide(OnnxRuntime.layerProcess({ runners: 1 })))
 

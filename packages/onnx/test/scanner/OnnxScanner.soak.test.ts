@@ -2,9 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ModelGraph } from "@modelforge/core"
 import { Schema } from "effect"
+import { random } from "../../../core/test/random.ts"
+import { chunks } from "../chunks.ts"
 import { damagedFile } from "../damagedFile.ts"
 import * as onnx from "../onnxFile.ts"
-import { chunks, random } from "../random.ts"
 import { outcome } from "./scanning.ts"
 
 const rounds = process.env["MODELFORGE_SOAK"] === "1" ? 20_000 : 150

@@ -2,9 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { ModelScanner } from "@modelforge/core"
 import { OnnxScanner } from "@modelforge/onnx"
 import { Effect } from "effect"
+import { random } from "../../../core/test/random.ts"
+import { chunks } from "../chunks.ts"
 import { exampleBytes } from "../exampleModels.ts"
 import * as onnx from "../onnxFile.ts"
-import { chunks, random } from "../random.ts"
 import { outcome, scan } from "./scanning.ts"
 
 const { elementType: type } = onnx

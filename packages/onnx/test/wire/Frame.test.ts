@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Tensors } from "@modelforge/core"
+import { random } from "../../../core/test/random.ts"
 import {
   cut,
   frameKind,
@@ -11,7 +12,7 @@ import {
 import { FrameReader } from "../../src/wire/FrameReader.ts"
 import { joinMembers, UnsendableInputs } from "../../src/wire/Members.ts"
 import { PayloadReader, PayloadWriter } from "../../src/wire/Payload.ts"
-import { chunks, random } from "../random.ts"
+import { chunks } from "../chunks.ts"
 
 const bytesOf = ({ chunks }: OutgoingFrame): Buffer => Buffer.concat(chunks)
 

@@ -1,7 +1,4 @@
-/**
- * Whether an upload may set its alias whatever the signatures say, since when artifacts have no version, and indexes for what
- * was looked for row by row.
- */
+/** Whether an upload may set its alias whatever the signatures say, and indexes for what was looked for row by row. */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
@@ -10,30 +7,6 @@ export const forcedAliasesAndIndexes = Effect.gen(function* () {
 
   // Of the requested alias, for when the version settles.
   yield* sql`ALTER TABLE modelforge.versions ADD COLUMN alias_forced boolean NOT NULL DEFAULT false`
-
-  // When the last version that had it was deleted. The statement may be of an older release, or a cascade of a model's.
-  yield* sql`
-    CREATE TABLE modelforge.released_digests (
-      digest text PRIMARY KEY,
-      at     timestamptz NOT NULL
-    )
-  `
-  yield* sql`CREATE INDEX released_digests_at ON modelforge.released_digests (at)`
-  yield* sql`
-    CREATE FUNCTION modelforge.release_digests() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-      -- In one order, so that deletions of the same digests do not wait for each other in a circle.
-      INSERT INTO modelforge.released_digests (digest, at)
-      SELECT DISTINCT digest, statement_timestamp() FROM deleted ORDER BY digest
-      ON CONFLICT (digest) DO UPDATE SET at = excluded.at;
-      RETURN NULL;
-    END
-    $$
-  `
-  yield* sql`
-    CREATE TRIGGER versions_release AFTER DELETE ON modelforge.versions REFERENCING OLD TABLE AS deleted
-    FOR EACH STATEMENT EXECUTE FUNCTION modelforge.release_digests()
-  `
 
   // The collector asks for digests whatever their models.
   yield* sql`CREATE INDEX versions_digest ON modelforge.versions (digest)`

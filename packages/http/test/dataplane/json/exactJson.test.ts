@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { type Random, random } from "../../../../core/test/random.ts"
 import { hasLongIntegers, hasNonFinite, parseExactJson } from "../../../src/dataplane/json/exactJson.ts"
-import { type Random, random } from "../../random.ts"
 
 interface Sample {
   readonly text: string

@@ -11,6 +11,7 @@ import {
   type TensorOf,
 } from "@modelforge/core"
 import { Result, Schema } from "effect"
+import { random } from "../../../../core/test/random.ts"
 import { parseExactJson } from "../../../src/dataplane/json/exactJson.ts"
 import {
   flatJson,
@@ -19,7 +20,6 @@ import {
   nestedJson,
   nestedParts,
 } from "../../../src/dataplane/json/tensorJson.ts"
-import { random } from "../../random.ts"
 
 const tensor = (datatype: Datatype, shape: ReadonlyArray<number>, elements: ReadonlyArray<unknown>): Tensor =>
   Result.getOrThrowWith(fromElements(datatype, shape, elements, "x"), ({ message }) => new Error(message))

@@ -11,6 +11,7 @@ import {
   VersionNumber,
 } from "@modelforge/core"
 import { Effect, Result } from "effect"
+import { type Random, random } from "../../../../core/test/random.ts"
 import { parseBody } from "../../../src/dataplane/json/body.ts"
 import type { BodyReaderService } from "../../../src/dataplane/large/BodyReader.ts"
 import { isLarge, readLargeInfer, readLargePredict } from "../../../src/dataplane/large/largeBody.ts"
@@ -23,7 +24,6 @@ import {
 import { readInferBody } from "../../../src/dataplane/request/inferBody.ts"
 import { readPredict } from "../../../src/dataplane/request/predict.ts"
 import { isProblem } from "../../../src/problems.ts"
-import { type Random, random } from "../../random.ts"
 import { type Ask, ask, FakeInference, inferRoute, predictRoute } from "../FakeInference.ts"
 
 const signature: Signature = {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { allocate, byteWidth, Datatype, type Tensor } from "@modelforge/core"
 import { Result } from "effect"
+import { random } from "../../../../core/test/random.ts"
 import { fromBytes, toBytes } from "../../../src/dataplane/request/binaryTensor.ts"
-import { random } from "../../random.ts"
 import { sampleShape, sampleTensor } from "../Samples.ts"
 
 /** The same bytes, so many behind a multiple of 8. */

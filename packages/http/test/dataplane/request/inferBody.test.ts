@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BadRequestProblem, UnsupportedFeatureProblem } from "@modelforge/api"
 import { Datatype, type Signature, type Tensor } from "@modelforge/core"
+import { type Random, random } from "../../../../core/test/random.ts"
 import { flatJson } from "../../../src/dataplane/json/tensorJson.ts"
 import { toBytes } from "../../../src/dataplane/request/binaryTensor.ts"
 import { readInferBody } from "../../../src/dataplane/request/inferBody.ts"
-import { type Random, random } from "../../random.ts"
 import { sampleShape, sampleTensor } from "../Samples.ts"
 
 const encoder = new TextEncoder()

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Dimension, Tensor } from "@modelforge/core"
+import { random } from "../../../../core/test/random.ts"
 import { classify, refuseUnclassifiable } from "../../../src/dataplane/response/classification.ts"
-import { random } from "../../random.ts"
 import { refusal } from "../refusal.ts"
 
 const text = new TextDecoder()
