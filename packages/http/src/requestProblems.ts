@@ -14,6 +14,7 @@ import {
 import type { InputIssue } from "@modelforge/core"
 import { ByteSize, Cause, Effect, Layer, SchemaAST, SchemaIssue } from "effect"
 import {
+  HttpEffect,
   HttpIncomingMessage,
   HttpRouter,
   HttpServerError,
@@ -81,6 +82,15 @@ const respond = (problem: Problem, headers?: Record<string, string>) =>
     ...(headers === undefined ? {} : { headers }),
   })
 
+/** What says no time of its own may be tried again soon. */
+const withRetryAfter = HttpEffect.withPreResponseHandler((_, response) =>
+  Effect.succeed(
+    response.status === 503 && response.headers["retry-after"] === undefined
+      ? HttpServerResponse.setHeader(response, "retry-after", "1")
+      : response,
+  ),
+)
+
 export const layerRequestProblems = Layer.succeed(RequestProblems, (httpEffect) =>
   Effect.catch(httpEffect, (error) =>
     HttpApiError.HttpApiSchemaError.is(error)
@@ -88,7 +98,10 @@ export const layerRequestProblems = Layer.succeed(RequestProblems, (httpEffect) 
         ? Effect.die(error)
         : Effect.succeed(respond(toProblem(error)))
       : Effect.fail(error),
-  ).pipe(Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxManagementBytes))),
+  ).pipe(
+    withRetryAfter,
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxManagementBytes)),
+  ),
 )
 
 /** The guard answers before any handler; what it answers is declared only. */

@@ -264,7 +264,8 @@ export class TestForge {
         findDigest: (model, digest) => this.#inMood(store.findDigest(model, digest)),
         findGraph: (model, version) =>
           this.#inMood(this.graphs === "kept" ? store.findGraph(model, version) : Effect.succeedNone),
-        findReferred: (digests) => this.#inMood(store.findReferred(digests)),
+        findReferred: (digests, since) => this.#inMood(store.findReferred(digests, since)),
+        forgetReferred: (before) => this.#inMood(store.forgetReferred(before)),
         listVersions: (model, window) => this.#inMood(store.listVersions(model, window)),
         listValidating: this.#inMood(store.listValidating),
         settleVersion: (model, version, verdict) =>

@@ -211,7 +211,9 @@ export const mountSuite = (
           mount.forge.store = mood
           for (const [path, init] of calls) {
             mount.forge.logs.length = 0
-            isProblem(yield* mount.call(path, init), status, name)
+            const refused = yield* mount.call(path, init)
+            isProblem(refused, status, name)
+            assert.strictEqual(refused.headers.get("retry-after"), mood === "down" ? "1" : null, path)
             assert.include(mount.forge.logs.join("\n"), secret, `${path} is not in the log`)
           }
           // What serves needs no store.

@@ -10,6 +10,7 @@ import { access } from "./migrations/0006_access.ts"
 import { audit } from "./migrations/0007_audit.ts"
 import { idempotency } from "./migrations/0008_idempotency.ts"
 import { forcedAliasesAndIndexes } from "./migrations/0009_forced_aliases_and_indexes.ts"
+import { releasedDigests } from "./migrations/0010_released_digests.ts"
 import { MigrationFailed, PostgresError } from "./PostgresError.ts"
 
 /** In order. A released migration is never edited. */
@@ -23,6 +24,7 @@ const loader = Migrator.fromRecord({
   "0007_audit": audit,
   "0008_idempotency": idempotency,
   "0009_forced_aliases_and_indexes": forcedAliasesAndIndexes,
+  "0010_released_digests": releasedDigests,
 })
 
 /** Any number: held by the one process that migrates, while others that start at the same time wait. */

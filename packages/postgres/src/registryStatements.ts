@@ -19,7 +19,7 @@ import {
   type VersionWindow,
   type Window,
 } from "@modelforge/core"
-import { Array, Effect, Option, Schema } from "effect"
+import { Array, DateTime, Effect, Option, Schema } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
 import { json, only, rows, text, textOrNull } from "./rows.ts"
 
@@ -232,10 +232,16 @@ export const makeRegistryStatements = (sql: SqlClient.SqlClient) => {
         SELECT version FROM modelforge.versions WHERE model = ${model} AND digest = ${digest}
       `).pipe(Effect.map((found) => Option.map(Array.head(found), (row) => row.version))),
 
-    findReferred: (digests: ReadonlyArray<Digest>) =>
+    findReferred: (digests: ReadonlyArray<Digest>, since: DateTime.Utc) =>
       rows(DigestRow)(sql`
-        SELECT DISTINCT digest FROM modelforge.versions WHERE digest = ANY (${digests}::text[])
+        SELECT digest FROM modelforge.versions WHERE digest = ANY (${digests}::text[])
+        UNION
+        SELECT digest FROM modelforge.released_digests
+        WHERE digest = ANY (${digests}::text[]) AND at >= ${DateTime.toDateUtc(since)}
       `).pipe(Effect.map((found) => new Set(found.map((row) => row.digest)))),
+
+    forgetReferred: (before: DateTime.Utc) =>
+      sql`DELETE FROM modelforge.released_digests WHERE at < ${DateTime.toDateUtc(before)}`.withoutTransform,
 
     listVersions: (model: ModelName, { limit, after, state }: VersionWindow) =>
       versions(sql`

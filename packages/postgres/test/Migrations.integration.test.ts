@@ -36,6 +36,7 @@ const allTables = [
   "modelforge.keys",
   "modelforge.modelforge_migrations",
   "modelforge.models",
+  "modelforge.released_digests",
   "modelforge.traffic_changes",
   "modelforge.users",
   "modelforge.versions",
@@ -51,6 +52,7 @@ const allMigrations: ReadonlyArray<readonly [id: number, name: string]> = [
   [7, "audit"],
   [8, "idempotency"],
   [9, "forced_aliases_and_indexes"],
+  [10, "released_digests"],
 ]
 
 it.live("a fresh database gets every table in a schema of its own; the second run has nothing to do", () =>

@@ -82,7 +82,7 @@ it.live("what is looked for in tables that grow is found by an index", () =>
       const looks: ReadonlyArray<
         readonly [table: string, index: string, look: Effect.Effect<unknown, unknown>]
       > = [
-        ["versions", "versions_digest", registry.findReferred([digest, Digest.make("0".repeat(64))])],
+        ["versions", "versions_digest", registry.findReferred([digest, Digest.make("0".repeat(64))], from)],
         ["versions", "versions_digest", registry.findDigest(ModelName.make("m7"), digest)],
         [
           "versions",

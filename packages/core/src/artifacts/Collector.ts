@@ -5,7 +5,6 @@
  */
 import { Clock, Context, DateTime, Duration, Effect, Layer, Schedule, Stream } from "effect"
 import { ForgeConfig } from "../ForgeConfig.ts"
-import type { Digest } from "../model/Version.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { RegistryStore } from "../registry/RegistryStore.ts"
 import type { ArtifactError } from "./ArtifactError.ts"
@@ -27,8 +26,8 @@ export class Collector extends Context.Service<
   Collector,
   {
     /**
-     * One pass over the store. An artifact goes when it was committed longer ago than the grace period, and this
-     * process has known it without a reference for as long.
+     * One pass over the store. An artifact goes when it was committed longer ago than the grace period, and no version has
+     * referred to it for as long.
      */
     readonly collect: Effect.Effect<Collected, ArtifactError | RegistryError>
   }
@@ -38,16 +37,13 @@ export class Collector extends Context.Service<
     const artifacts = yield* ArtifactStore
     const store = yield* RegistryStore
     const graceMs = Duration.toMillis(collectorGrace)
-    /** When a pass first saw that nothing refers to them. */
-    const unreferred = new Map<Digest, number>()
 
     const remove = Effect.fnUntraced(
-      function* ({ digest, size }: StoredArtifact, deadline: number) {
+      function* ({ digest, size }: StoredArtifact, deadline: DateTime.Utc) {
         const removed = yield* artifacts.remove(digest, {
-          committedBefore: DateTime.makeUnsafe(deadline),
-          isNeeded: Effect.map(store.findReferred([digest]), (referred) => referred.size > 0),
+          committedBefore: deadline,
+          isNeeded: Effect.map(store.findReferred([digest], deadline), (referred) => referred.size > 0),
         })
-        if (removed) unreferred.delete(digest)
         return removed ? size : undefined
       },
       // The others need not wait for what is wrong with this one.
@@ -58,20 +54,18 @@ export class Collector extends Context.Service<
     )
 
     const collect = Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
-      const deadline = now - graceMs
-      const seen = new Set<Digest>()
+      const deadline = DateTime.makeUnsafe((yield* Clock.currentTimeMillis) - graceMs)
       let [count, bytes] = [0, 0]
 
       const judge = Effect.fnUntraced(function* (page: ReadonlyArray<StoredArtifact>) {
-        const referred = yield* store.findReferred(page.map(({ digest }) => digest))
-        for (const artifact of page) {
-          const { digest, committedAt } = artifact
-          if (referred.has(digest)) continue
-          seen.add(digest)
-          const since = unreferred.get(digest) ?? now
-          unreferred.set(digest, since)
-          if (since > deadline || DateTime.toEpochMillis(committedAt) >= deadline) continue
+        const old = page.filter(({ committedAt }) => DateTime.isLessThan(committedAt, deadline))
+        if (old.length === 0) return
+        const referred = yield* store.findReferred(
+          old.map(({ digest }) => digest),
+          deadline,
+        )
+        for (const artifact of old) {
+          if (referred.has(artifact.digest)) continue
           const freed = yield* remove(artifact, deadline)
           if (freed === undefined) continue
           count++
@@ -80,7 +74,7 @@ export class Collector extends Context.Service<
       })
 
       yield* artifacts.list.pipe(Stream.grouped(pageSize), Stream.runForEach(judge))
-      for (const digest of unreferred.keys()) if (!seen.has(digest)) unreferred.delete(digest)
+      yield* store.forgetReferred(deadline)
       if (count > 0)
         yield* Effect.logInfo(`Removed ${count} artifacts that nothing referred to, ${bytes} bytes`)
       return { count, bytes }

@@ -11,7 +11,7 @@ export class AuditLog extends Context.Service<
   AuditLog,
   {
     /**
-     * Notes what no store notes with its change: logins, refusals, loads by hand. In the name of the `Actor`, from the
+     * Notes what no store notes with its change: logins, loads by hand. In the name of the `Actor`, from the
      * `Origin`. Fails with `StoreUnavailable`.
      */
     readonly append: (event: AuditEvent) => Effect.Effect<AuditEntry, AccessError>

@@ -37,26 +37,16 @@ export const AuditAction = Schema.Literals([
   "user.sessions-ended",
   "login.succeeded",
   "login.failed",
-  /** Somebody who is known was not allowed what they asked for. */
-  "access.refused",
 ])
 export type AuditAction = typeof AuditAction.Type
 
 /** Kinds of what can be changed. */
-export const AuditTargetType = Schema.Literals([
-  "model",
-  "version",
-  "alias",
-  "traffic",
-  "key",
-  "user",
-  "route",
-])
+export const AuditTargetType = Schema.Literals(["model", "version", "alias", "traffic", "key", "user"])
 export type AuditTargetType = typeof AuditTargetType.Type
 
 export const AuditTarget = Schema.Struct({
   type: AuditTargetType,
-  /** `digits`, `digits/3`, `digits/production`, a key's id, a user's email, or `POST /v1/keys`. */
+  /** `digits`, `digits/3`, `digits/production`, a key's id, or a user's email. */
   id: Schema.String,
 })
 export type AuditTarget = typeof AuditTarget.Type

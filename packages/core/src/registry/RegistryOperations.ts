@@ -23,6 +23,7 @@ export type VersionOperations = Pick<
   | "findDigest"
   | "findGraph"
   | "findReferred"
+  | "forgetReferred"
   | "listVersions"
   | "listValidating"
   | "settleVersion"

@@ -1,5 +1,5 @@
 /** The storage contract of the registry: what a database adapter implements. */
-import { Context, type Effect, type Option, Schema } from "effect"
+import { Context, type DateTime, type Effect, type Option, Schema } from "effect"
 import type { AliasMove } from "../model/Alias.ts"
 import { Model, type ModelDraft, type ModelState } from "../model/Model.ts"
 import type { ModelConfig } from "../model/ModelConfig.ts"
@@ -173,10 +173,16 @@ export class RegistryStore extends Context.Service<
       model: ModelName,
       version: VersionNumber,
     ) => Effect.Effect<Option.Option<string>, RegistryError>
-    /** Those of the digests that versions of any model refer to. At most 1000 are asked for at once. */
+    /**
+     * Those of the digests that versions of any model refer to, or referred to until `since` or later: when the last such
+     * version was deleted is kept, also across restarts. At most 1000 are asked for at once.
+     */
     readonly findReferred: (
       digests: ReadonlyArray<Digest>,
+      since: DateTime.Utc,
     ) => Effect.Effect<ReadonlySet<Digest>, RegistryError>
+    /** Forgets which digests versions referred to until before this moment. */
+    readonly forgetReferred: (before: DateTime.Utc) => Effect.Effect<void, RegistryError>
     /** Newest first; `after` is a number. Empty for an unknown model. */
     readonly listVersions: (
       model: ModelName,

@@ -40,8 +40,8 @@ const logTests = (it: Vitest.MethodsNonLive<Needs>) => {
       const store = yield* AuditStore
       const head = yield* store.head
       const draft = yield* draftOf({
-        action: "access.refused",
-        target: { type: "route", id: `POST /${oddText}` },
+        action: "login.failed",
+        target: { type: "user", id: oddText },
         reason: `${oddText} \ud800 \0`,
         before: { b: [1, 1e21, -0, 0.1], a: { "\u0000 \ud800": null, é: oddText } },
         after: false,

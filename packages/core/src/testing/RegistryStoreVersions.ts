@@ -134,12 +134,20 @@ export const versionTests = (it: Vitest.MethodsNonLive<RegistryStore>) => {
       const { version } = yield* store.insertVersion(bad)
       yield* store.settleVersion(two, version, { state: "invalid", reason: "no" })
       const asked = [unknown, ready.digest, bad.digest]
-      assert.deepStrictEqual(yield* store.findReferred(asked), new Set([ready.digest, bad.digest]))
+      const [longAgo, never] = [DateTime.makeUnsafe(0), DateTime.makeUnsafe("9000-01-01T00:00:00Z")]
+      const referred = store.findReferred(asked, never)
+      assert.deepStrictEqual(yield* referred, new Set([ready.digest, bad.digest]))
       yield* store.deleteVersion(one, v(1))
-      assert.deepStrictEqual(yield* store.findReferred(asked), new Set([ready.digest, bad.digest]))
+      assert.deepStrictEqual(yield* referred, new Set([ready.digest, bad.digest]))
       yield* store.deleteModel(two)
-      assert.deepStrictEqual(yield* store.findReferred(asked), new Set())
-      assert.deepStrictEqual(yield* store.findReferred([]), new Set())
+      assert.deepStrictEqual(yield* referred, new Set())
+      // What had a version once is known for as long as it is not forgotten.
+      assert.deepStrictEqual(yield* store.findReferred(asked, longAgo), new Set([ready.digest, bad.digest]))
+      yield* store.forgetReferred(longAgo)
+      assert.deepStrictEqual(yield* store.findReferred(asked, longAgo), new Set([ready.digest, bad.digest]))
+      yield* store.forgetReferred(never)
+      assert.deepStrictEqual(yield* store.findReferred(asked, longAgo), new Set())
+      assert.deepStrictEqual(yield* store.findReferred([], longAgo), new Set())
     }),
   )
 

@@ -49,15 +49,39 @@ it.effect("counts from when the last reference went, and anew when there was one
     assert.deepStrictEqual(yield* collect, { count: 0, bytes: 0 })
     yield* refer(stores, a)
     yield* collect
-    yield* stores.registry.deleteModel(model)
     yield* TestClock.adjust("30 hours")
-    yield* collect
+    yield* stores.registry.deleteModel(model)
     yield* TestClock.adjust("23 hours")
+    yield* collect
     assert.deepStrictEqual(yield* stored(stores, all), [a])
     yield* TestClock.adjust("2 hours")
     yield* collect
     assert.deepStrictEqual(yield* stored(stores, all), [])
   }),
+)
+
+it.effect(
+  "counts on after a restart, for artifacts without a version from the start and for those that lost it",
+  () =>
+    Effect.gen(function* () {
+      const stores = yield* makeStores
+      /** A server that was started just now. */
+      const pass = Effect.flatMap(startCollector(stores), ({ collect }) => collect).pipe(Effect.scoped)
+      for (const content of all) yield* commit(stores, content)
+      yield* refer(stores, a)
+      yield* refer(stores, b)
+      yield* TestClock.adjust("25 hours")
+      assert.deepStrictEqual(yield* pass, { count: 1, bytes: 10 })
+      assert.deepStrictEqual(yield* stored(stores, all), [a, b])
+      yield* stores.registry.deleteVersion(model, VersionNumber.make(1))
+      for (let hour = 0; hour < 23; hour++) {
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(yield* pass, { count: 0, bytes: 0 })
+      }
+      yield* TestClock.adjust("2 hours")
+      assert.deepStrictEqual(yield* pass, { count: 1, bytes: 10 })
+      assert.deepStrictEqual(yield* stored(stores, all), [b])
+    }),
 )
 
 it.effect("does so by itself every hour, also after a pass that failed", () =>
@@ -91,7 +115,8 @@ it.effect("goes on with the others when one can't be removed, and later when not
       },
       registry: {
         ...stores.registry,
-        findReferred: (digests) => (isDown ? Effect.fail(storeDown) : stores.registry.findReferred(digests)),
+        findReferred: (digests, since) =>
+          isDown ? Effect.fail(storeDown) : stores.registry.findReferred(digests, since),
       },
     })
     for (const content of all) yield* commit(stores, content)

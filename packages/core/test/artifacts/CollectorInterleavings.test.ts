@@ -79,7 +79,7 @@ const inSteps = ({ artifacts, registry }: Stores, { step }: Lockstep, agesTell: 
   },
   registry: {
     ...registry,
-    findReferred: (digests) => step("collector", registry.findReferred(digests)),
+    findReferred: (digests, since) => step("collector", registry.findReferred(digests, since)),
   },
 })
 
@@ -107,10 +107,12 @@ const play = Effect.fnUntraced(function* (order: ReadonlyArray<Who>, agesTell: b
       ...stepped.artifacts,
       list: Stream.suspend(() => watched.artifacts.list),
     },
-    registry: { ...stores.registry, findReferred: (digests) => watched.registry.findReferred(digests) },
+    registry: {
+      ...stores.registry,
+      findReferred: (digests, since) => watched.registry.findReferred(digests, since),
+    },
   })
-  // It has known for a day that nothing refers to the artifact.
-  yield* collect
+  // For a day nothing has referred to the artifact.
   yield* TestClock.adjust("25 hours")
   watched = stepped
   const uploading = yield* Effect.forkChild(lockstep.run("upload", upload(stores, lockstep)))

@@ -1,13 +1,12 @@
 /** Texts that mean no good: bodies, parts of paths, queries and headers. */
 import type { Random } from "../../../core/test/random.ts"
 
-/** What the fuzzed requests are about. */
-export const models = ["fuzz", "fuzz", "fuzz", "fuzz-2", "nope"] as const
-
 const repeat = (text: string, count: number) => text.repeat(count)
 
 export const segments = [
-  ...models,
+  "fuzz",
+  "fuzz-2",
+  "nope",
   "1",
   "2",
   "production",
@@ -92,34 +91,8 @@ export const queries = [
   "?a=1#b",
 ] as const
 
-const infer =
-  '{"id":"1","inputs":[{"name":"x","datatype":"FP32","shape":[2,2],"data":[[1,2],[3,4]]}],"outputs":[{"name":"y","parameters":{"classification":1}}],"parameters":{"priority":1}}'
-
-export const jsonBodies = [
-  infer,
-  infer,
-  '{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[NaN,-Infinity]}],"parameters":{"binary_data_output":true}}',
-  '{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":8}}]}',
-  '{"inputs":{"x":[[1,2]]}}',
-  '{"inputs":{"x":[[1,2],[3,4]]},"outputs":["y"],"version":1,"parameters":{"timeout":1}}',
-  '{"name":"fuzz","description":"d","tags":["a"],"labels":{"a":"b"}}',
-  '{"name":"stats"}',
-  '{"description":"d","tags":["a","b"],"labels":{"a":"b"}}',
-  '{"version":1,"reason":"r"}',
-  '{"version":2}',
-  '{"reason":"r"}',
-  '{"split":[{"version":1,"weight":100}],"sticky":"header:x","shadow":[{"version":1,"percent":1}],"rollback":{"errorRate":0.5,"windowSeconds":10,"minRequests":5}}',
-  '{"batching":{"maxBatchSize":8,"maxDelayMs":1},"queue":{"maxDepth":100},"warmup":{"runs":1,"inputs":{"x":[[1,2]]}}}',
-  '{"ready":true}',
-  '{"parameters":{"unload_dependents":true}}',
-  '{"parameters":{"config":"{}","file:1/model.onnx":"AAAA"}}',
-  '{"name":"k","scopes":["read"],"models":["fuzz"]}',
-  '{"email":"a@example.com","password":"correct horse battery","role":"viewer","name":"A"}',
-  '{"inputs":{"x":[[1,2]]}}\n{"inputs":{"x":[[3,4]]}}\n',
-] as const
-
 /** Taken in place of a value, or put anywhere. */
-const wild = [
+export const wild = [
   '"',
   "\\",
   "\\u",

@@ -78,7 +78,9 @@ export const makeVersionOperations = (registry: PostgresRegistry): VersionOperat
     findVersion: (model, version) => read("findVersion")(statements.findVersion(model, version)),
     findDigest: (model, digest) => read("findDigest")(statements.findDigest(model, digest)),
     findGraph: (model, version) => read("findGraph")(statements.findGraph(model, version)),
-    findReferred: (digests) => read("findReferred")(statements.findReferred(digests)),
+    findReferred: (digests, since) => read("findReferred")(statements.findReferred(digests, since)),
+    forgetReferred: (before) =>
+      statements.forgetReferred(before).pipe(Effect.asVoid, write("forgetReferred")),
     listVersions: (model, window) => read("listVersions")(statements.listVersions(model, window)),
     listValidating: read("listValidating")(statements.listValidating),
     settleVersion: Effect.fnUntraced(

@@ -11,7 +11,7 @@ import { MemoryEvents } from "../../events/MemoryEvents.ts"
 import { Origin } from "../../events/Origin.ts"
 import type { ModelName } from "../../model/Names.ts"
 import type { RegistryChange } from "../../model/RegistryEvent.ts"
-import type { VersionNumber } from "../../model/Version.ts"
+import type { Digest, VersionNumber } from "../../model/Version.ts"
 import { RegistryError, type RegistryReason, VersionNotFound } from "../RegistryError.ts"
 import type { StoredModel } from "./StoredModel.ts"
 
@@ -30,6 +30,8 @@ export const refuseNoVersion = (model: ModelName, version: VersionNumber) =>
 
 export class MemoryRegistry {
   readonly models = new Map<ModelName, StoredModel>()
+  /** When the last version that had it was deleted. */
+  readonly released = new Map<Digest, DateTime.Utc>()
   readonly events = new MemoryEvents()
   readonly #audit: MemoryAudit["Service"]
 

@@ -66,6 +66,7 @@ export const makeModelOperations = (registry: MemoryRegistry): ModelOperations =
       if (!stored) return yield* refuse(new ModelNotFound({ model: name }))
       yield* expecting(expected, `model "${name}"`, toModel(stored))
       models.delete(name)
+      for (const { value } of stored.versions.values()) registry.released.set(value.digest, now.at)
       registry.record(name, now, { type: "model.deleted" }, { before: auditedModel(toModel(stored)) })
     }),
 

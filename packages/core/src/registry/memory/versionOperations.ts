@@ -1,5 +1,5 @@
 /** What the registry in memory does with versions. */
-import { Effect, Option } from "effect"
+import { DateTime, Effect, Option } from "effect"
 import { auditedVersion } from "../../audit/registryEntries.ts"
 import { namedBy } from "../../model/TrafficPolicy.ts"
 import { type Digest, Version, VersionNumber } from "../../model/Version.ts"
@@ -39,7 +39,7 @@ const refusedAlias = (
 }
 
 export const makeVersionOperations = (registry: MemoryRegistry): VersionOperations => {
-  const { models } = registry
+  const { models, released } = registry
 
   const transition = (stored: StoredVersion, fields: Partial<Version>, now: Change) => {
     const { model, version, state } = stored.value
@@ -87,10 +87,15 @@ export const makeVersionOperations = (registry: MemoryRegistry): VersionOperatio
       Effect.sync(() => Option.fromUndefinedOr(withDigest(models.get(model), digest))),
     findGraph: (model, version) =>
       Effect.sync(() => Option.fromUndefinedOr(registry.versionOf(model, version)?.graph)),
-    findReferred: (digests) =>
+    findReferred: (digests, since) =>
       Effect.sync(() => {
         const all = new Set([...models.values()].flatMap(newestFirst).map(({ digest }) => digest))
+        for (const [digest, at] of released) if (DateTime.isGreaterThanOrEqualTo(at, since)) all.add(digest)
         return new Set(digests.filter((digest) => all.has(digest)))
+      }),
+    forgetReferred: (before) =>
+      Effect.sync(() => {
+        for (const [digest, at] of released) if (DateTime.isLessThan(at, before)) released.delete(digest)
       }),
     listVersions: (model, { limit, after, state }) =>
       Effect.sync(() => {
@@ -153,6 +158,7 @@ export const makeVersionOperations = (registry: MemoryRegistry): VersionOperatio
       const used = inUse(stored, version)
       if (used) return yield* refuse(used)
       stored.versions.delete(version)
+      released.set(found.value.digest, now.at)
       registry.record(
         model,
         now,
