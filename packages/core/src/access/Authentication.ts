@@ -2,6 +2,7 @@
 import { type KeyObject, timingSafeEqual } from "node:crypto"
 import { Clock, Context, Effect, Layer, Result } from "effect"
 import { AccessTable, type KnownKey, noDigest } from "./AccessTable.ts"
+import { CheckedTexts } from "./CheckedTexts.ts"
 import { type Credentials, CredentialsRefused, type RefusalCause } from "./Credentials.ts"
 import { type InvalidPublicKey, parseDashboardKey } from "./dashboardKey.ts"
 import { looksLikeToken, readDashboardToken } from "./dashboardToken.ts"
@@ -38,6 +39,8 @@ const anonymous: Identified = Result.succeed({ _tag: "Anonymous" })
 /** What comes after the scheme `Bearer`, in any case; undefined for another scheme. */
 const bearerIn = (authorization: string): string | undefined => {
   if (authorization.length > maxLength) return undefined
+  // As all clients write it.
+  if (authorization.startsWith("Bearer ") && !authorization.includes(" ", 7)) return authorization.slice(7)
   const [scheme = "", text, ...rest] = authorization.trim().split(/ +/)
   return scheme.toLowerCase() === "bearer" && rest.length === 0 ? text : undefined
 }
@@ -64,13 +67,14 @@ export class Authentication extends Context.Service<
     const uses = yield* KeyUses
     const clock = yield* Clock.Clock
     const counts = byCause(() => 0)
+    const checked = new CheckedTexts()
 
     const refuse = (why: RefusalCause): Identified => {
       counts[why]++
       return refusals[why]
     }
 
-    const byKey = (text: string, digest: Uint8Array): Identified => {
+    const byKey = (text: string, digest: Uint8Array, now: number): Identified => {
       const id = idInKeyText(text)
       if (id === undefined) return refuse("malformed")
       const known = table.key(id)
@@ -79,22 +83,27 @@ export class Authentication extends Context.Service<
       const isPrevious = timingSafeEqual(digest, previousDigest)
       if (known === undefined) return refuse("unknown")
       if (!isPresent && !isPrevious) return refuse("wrong")
-      const now = clock.currentTimeMillisUnsafe()
       if (known.key.revokedAt !== null) return refuse("revoked")
       if (now >= known.expiresAt || (!isPresent && now >= known.previousUntil)) return refuse("expired")
       uses.note(known.key.id, now)
       return known.identity
     }
 
-    const byToken = (text: string): Identified => {
+    const byToken = (text: string, now: number): Identified => {
       if (dashboard === undefined) return refuse("unverifiable")
-      const claims = readDashboardToken(text, dashboard, clock.currentTimeMillisUnsafe() / 1000)
+      const claims = readDashboardToken(text, dashboard, now / 1000)
       if (typeof claims === "string") return refuse(claims)
       const user = table.user(claims.sub)
       if (user === undefined) return refuse("unknown")
       if (user.disabled) return refuse("disabled")
       const { epoch = user.sessionEpoch } = claims
       return epoch < user.sessionEpoch ? refuse("epoch") : Result.succeed({ _tag: "User", user })
+    }
+
+    const byDigest = (text: string, digest: Uint8Array, bearer: string | undefined, now: number) => {
+      const operator = table.operatorKey()
+      if (operator !== undefined && timingSafeEqual(digest, operator.digest)) return operator.identity
+      return bearer !== undefined && looksLikeToken(bearer) ? byToken(bearer, now) : byKey(text, digest, now)
     }
 
     // Plain code: every request asks.
@@ -106,10 +115,13 @@ export class Authentication extends Context.Service<
       // Whoever sends two would not know which counts.
       if (authorization !== undefined && bearer === undefined) return refuse("malformed")
       if (apiKey !== undefined && apiKey !== text) return refuse("malformed")
-      const digest = digestOfKeyText(text)
-      const operator = table.operatorKey()
-      if (operator !== undefined && timingSafeEqual(digest, operator.digest)) return operator.identity
-      return bearer !== undefined && looksLikeToken(bearer) ? byToken(bearer) : byKey(text, digest)
+      const now = clock.currentTimeMillisUnsafe()
+      const remembered = checked.digestOf(text, now)
+      const digest = remembered ?? digestOfKeyText(text)
+      const identified = byDigest(text, digest, bearer, now)
+      if (remembered === undefined && Result.isSuccess(identified) && identified.success._tag === "Key")
+        checked.remember(text, digest)
+      return identified
     }
 
     return Authentication.of({

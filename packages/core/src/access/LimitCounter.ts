@@ -25,9 +25,13 @@ export class LimitCounter {
     this.#leeway = leeway
   }
 
-  rate({ rate }: Limits): Standing | null {
+  /** For calls that belong together: asking the clock costs more than counting. */
+  get now(): number {
+    return this.#clock.elapsed()
+  }
+
+  rate({ rate }: Limits, now = this.now): Standing | null {
     if (rate === null) return null
-    const now = this.#clock.elapsed()
     const window = this.#windowOf(rate.seconds)
     return { remaining: Math.max(0, rate.requests - window.total(now)), resetMs: window.untilFewer(now) }
   }
@@ -40,19 +44,17 @@ export class LimitCounter {
   }
 
   /** How many more requests both leave. */
-  remaining(limits: Limits): number {
+  remaining(limits: Limits, now = this.now): number {
     const { rate, quota } = limits
     const byRate =
-      rate === null
-        ? Number.POSITIVE_INFINITY
-        : rate.requests - this.#windowOf(rate.seconds).total(this.#clock.elapsed())
+      rate === null ? Number.POSITIVE_INFINITY : rate.requests - this.#windowOf(rate.seconds).total(now)
     const byQuota = this.quota(limits)?.remaining ?? Number.POSITIVE_INFINITY
     return Math.max(0, quota === null ? byRate : Math.min(byRate, byQuota))
   }
 
   /** Counts requests, whether or not the limits leave them. */
-  add({ rate, quota }: Limits, requests: number): void {
-    if (rate !== null) this.#windowOf(rate.seconds).add(this.#clock.elapsed(), requests)
+  add({ rate, quota }: Limits, requests: number, now = this.now): void {
+    if (rate !== null) this.#windowOf(rate.seconds).add(now, requests)
     if (quota === null) return
     this.#periodAt(quota.period, this.#clock.date())
     this.#inPeriod += requests
@@ -60,7 +62,7 @@ export class LimitCounter {
 
   /** Takes back requests that were counted when `elapsed` was `at`. */
   takeBack({ rate, quota }: Limits, at: number, requests: number): void {
-    const now = this.#clock.elapsed()
+    const { now } = this
     if (rate !== null) this.#windowOf(rate.seconds).takeBack(now, at, requests)
     if (quota === null) return
     const date = this.#clock.date()
@@ -70,7 +72,7 @@ export class LimitCounter {
 
   /** Whether it counts nothing that still matters. */
   get isIdle(): boolean {
-    const inWindow = this.#window?.total(this.#clock.elapsed()) ?? 0
+    const inWindow = this.#window?.total(this.now) ?? 0
     const isOver = this.#period === undefined || this.#clock.date() >= this.#period.endsAt
     return inWindow === 0 && (this.#inPeriod === 0 || isOver)
   }

@@ -186,7 +186,8 @@ export class SharedLimits {
 
 /** One request, by what is counted in this process. */
 export const decideAlone = (counter: LimitCounter, limits: Limits): Decision => {
-  const isAllowed = counter.remaining(limits) >= 1
-  if (isAllowed) counter.add(limits, 1)
-  return { isAllowed, allowance: { limits, rate: counter.rate(limits), quota: counter.quota(limits) } }
+  const { now } = counter
+  const isAllowed = counter.remaining(limits, now) >= 1
+  if (isAllowed) counter.add(limits, 1, now)
+  return { isAllowed, allowance: { limits, rate: counter.rate(limits, now), quota: counter.quota(limits) } }
 }

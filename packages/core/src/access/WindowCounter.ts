@@ -47,9 +47,11 @@ export class WindowCounter {
   untilFewer(now: number): number {
     this.#advance(now)
     const buckets = this.#counts.length
-    for (let number = this.#newest - buckets + 1; number <= this.#newest; number++)
-      if ((this.#counts[(number + buckets) % buckets] ?? 0) > 0)
-        return (number + buckets) * this.#bucketMs - now
+    let at = (this.#newest + 1) % buckets
+    for (let number = this.#newest - buckets + 1; number <= this.#newest; number++) {
+      if ((this.#counts[at] ?? 0) > 0) return (number + buckets) * this.#bucketMs - now
+      at = at + 1 === buckets ? 0 : at + 1
+    }
     return 0
   }
 

@@ -14,19 +14,32 @@ const quotaWindow: Readonly<Record<Quota["period"], string>> = { hour: ";w=3600"
 const standingText = (name: string, { remaining, resetMs }: Standing) =>
   `${name};r=${remaining};t=${Math.ceil(resetMs / 1000)}`
 
+const writePolicy = ({ rate, quota }: Allowance["limits"]): string => {
+  const policies: Array<string> = []
+  if (rate !== null) policies.push(`${rateName};q=${rate.requests};w=${rate.seconds}`)
+  if (quota !== null) policies.push(`${quotaName};q=${quota.requests}${quotaWindow[quota.period]}`)
+  return policies.join(", ")
+}
+
+/** A caller's limits are the same object from request to request. */
+const policies = new WeakMap<Allowance["limits"], string>()
+
+const policyOf = (limits: Allowance["limits"]): string => {
+  const known = policies.get(limits)
+  if (known !== undefined) return known
+  const policy = writePolicy(limits)
+  policies.set(limits, policy)
+  return policy
+}
+
 /** `RateLimit-Policy` says what the limits are, `RateLimit` how many requests are left and when there are more. */
 const rateLimitHeaders = ({ limits, rate, quota }: Allowance): Readonly<Record<string, string>> => {
-  const policies: Array<string> = []
-  const standings: Array<string> = []
-  if (limits.rate !== null && rate !== null) {
-    policies.push(`${rateName};q=${limits.rate.requests};w=${limits.rate.seconds}`)
-    standings.push(standingText(rateName, rate))
+  const byRate = rate === null ? "" : standingText(rateName, rate)
+  const byQuota = quota === null ? "" : standingText(quotaName, quota)
+  return {
+    "ratelimit-policy": policyOf(limits),
+    ratelimit: byRate !== "" && byQuota !== "" ? `${byRate}, ${byQuota}` : byRate + byQuota,
   }
-  if (limits.quota !== null && quota !== null) {
-    policies.push(`${quotaName};q=${limits.quota.requests}${quotaWindow[limits.quota.period]}`)
-    standings.push(standingText(quotaName, quota))
-  }
-  return { "ratelimit-policy": policies.join(", "), ratelimit: standings.join(", ") }
 }
 
 /** Headers of the answer to a caller that may go on, undefined when it has no limits; or the answer to one that may not. */
