@@ -126,7 +126,8 @@ const withPeakMemory = Effect.fnUntraced(function* <A, E>(pid: number, during: E
 })
 
 describe("large files", () => {
-  const allowedMiB = 100
+  /** What V8 lets buffers come to before it takes them away (ADR 23), whatever the size of the file. */
+  const allowedMiB = 180
 
   it.live("a gigabyte of zeros is refused without being held", () =>
     Effect.gen(function* () {
