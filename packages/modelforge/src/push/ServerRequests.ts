@@ -35,7 +35,11 @@ const duplicateExitCode = 3
 /** For a refusal that ends the command. */
 export const failed = ({ name, detail }: Refused) =>
   Effect.fail(
-    new CommandFailed({ detail, ...(name === "duplicate-version" ? { exitCode: duplicateExitCode } : {}) }),
+    // The server says it in HTTP's words.
+    new CommandFailed({
+      detail: detail.replace(/\bforce=true$/, "--force"),
+      ...(name === "duplicate-version" ? { exitCode: duplicateExitCode } : {}),
+    }),
   )
 
 export interface Answer {

@@ -233,7 +233,10 @@ describe("a transfer", () => {
       const server = yield* mountServer
       yield* server.call("/v1/models/wine/versions?create=true&alias=production", upload(onnx("text")))
       const plan = { ...plain, alias: AliasName.make("production") }
-      assert.match(failure((yield* push(server, { plan })).exit).detail, /"production" .* callers may fail/)
+      assert.match(
+        failure((yield* push(server, { plan })).exit).detail,
+        /"production" .* callers may fail .* say --force$/,
+      )
       const forced = yield* push(server, { plan: { ...plan, force: true } })
       assert.strictEqual(version(forced.exit).version, 2)
     }),
