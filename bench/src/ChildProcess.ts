@@ -43,14 +43,7 @@ export class ChildProcess implements AsyncDisposable {
 
   /** Starts the entry and waits until it is ready; gives what it said then. */
   static async start({ entry, options = {}, core }: ChildOptions) {
-    const node = [
-      "--conditions=modelforge-source",
-      "--no-warnings",
-      ...(process.env["PROF"]
-        ? ["--cpu-prof", "--cpu-prof-interval=500", "--cpu-prof-dir=" + process.env["PROF"]]
-        : []),
-      ...(entry.startsWith("forge") ? (process.env["FORGE_FLAGS"] ?? "").split(" ").filter(Boolean) : []),
-    ]
+    const node = ["--conditions=modelforge-source", "--no-warnings"]
     const pinned =
       core === undefined || taskset === undefined ? undefined : ["-c", String(core), process.execPath]
     const child = fork(fileURLToPath(new URL(entry, import.meta.url)), [JSON.stringify(options)], {
