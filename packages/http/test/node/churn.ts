@@ -1,7 +1,7 @@
 /** Takes and drops buffers as large bodies do, beside a heap, and says how often the whole heap was walked meanwhile. */
 import { constants, PerformanceObserver } from "node:perf_hooks"
 import { setImmediate as turn } from "node:timers/promises"
-import { countBuffersWithHeap } from "../../src/node/collector.ts"
+import { countBuffersWithHeap } from "../../src/node/garbageCollection.ts"
 
 if (process.argv.includes("--counted") && !countBuffersWithHeap())
   throw new Error("this engine has no such flag")

@@ -143,19 +143,19 @@ describe("large files", () => {
     }),
   )
 
-  it.live("a model of 300 MB is taken without being held, and answers", () =>
+  it.live("a model of 600 MB is taken without being held, and answers", () =>
     Effect.gen(function* () {
       const { pid, target, folder } = yield* server
       const body = async function* () {
-        yield* largeModel(300)
+        yield* largeModel(600)
       }
       const { result, grown } = yield* withPeakMemory(pid, upload(target, "large", body()))
       assert.strictEqual(result.status, 201, result.bytes.toString())
       assert.isBelow(grown, allowedMiB)
       const hash = createHash("sha256")
-      for (const piece of largeModel(300)) hash.update(piece)
+      for (const piece of largeModel(600)) hash.update(piece)
       assert.deepInclude(result.json, { state: "ready", digest: hash.digest("hex") })
-      assert.deepStrictEqual((yield* predict(target, "large", {})).outputs, { y: [300 * megabyte.length] })
+      assert.deepStrictEqual((yield* predict(target, "large", {})).outputs, { y: [600 * megabyte.length] })
       assert.deepStrictEqual(readdirSync(`${folder}/.modelforge/artifacts/staging`), [])
     }),
   )

@@ -122,7 +122,8 @@ it.live(`${rounds} random requests are answered, tell nothing, and leave the ser
     if (inFull) assert.includeMembers([...distribution.statuses], [304, 412, 431])
     const failed = operations.map(({ id }) => id).filter((id) => !distribution.succeeded(id))
     assert.isAtMost(failed.length, inFull ? 0 : operations.length / 5, `never successful: ${failed}`)
-    const settled = resident[Math.floor(resident.length / 2)] ?? 0
+    // After 2,000 requests, or the second stretch of a slice, caches and threads have filled.
+    const settled = resident[Math.max(1, Math.floor(resident.length / 5) - 1)] ?? 0
     assert.isBelow(resident.at(-1) ?? 0, settled + 64, `MiB after each stretch: ${resident.map(Math.round)}`)
   }),
 )

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { assert, it } from "@effect/vitest"
-import { countBuffersWithHeap } from "../../src/node/collector.ts"
+import { countBuffersWithHeap } from "../../src/node/garbageCollection.ts"
 
 const walks = async (...flags: ReadonlyArray<string>): Promise<number> => {
   const script = fileURLToPath(new URL("churn.ts", import.meta.url))
