@@ -22,7 +22,7 @@ const open = (url: Redacted.Redacted, applicationName: string) =>
 const listen = Effect.fnUntraced(function* ({ signals }: RegistryChanges["Service"]) {
   const queue = yield* Queue.unbounded<RegistrySignal>()
   yield* Effect.forkScoped(Stream.runForEach(signals, (signal) => Queue.offer(queue, signal)))
-  return Effect.timeout(Queue.take(queue), "5 seconds")
+  return Effect.timeout(Queue.take(queue), "30 seconds")
 })
 
 it.live("what another process changes is heard, with the model's name", () =>

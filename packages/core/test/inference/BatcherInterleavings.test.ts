@@ -252,4 +252,4 @@ it("any interleaving gives each request what it would get alone, or what is its 
   )
   // All that may happen did, or the property says little.
   for (const [what, times] of Object.entries(seen)) assert.isAbove(times, 20, what)
-}, 60_000)
+})

@@ -56,7 +56,7 @@ const assertWhole = Effect.fnUntraced(function* (target: Target, digest: string,
   const settled = Effect.map(versionsOf(target), (versions) =>
     versions.some((other) => other.version === version && other.state === "ready"),
   )
-  yield* Effect.repeat(settled, { until: (ready) => ready }).pipe(Effect.timeout("20 seconds"))
+  yield* Effect.repeat(settled, { until: (ready) => ready }).pipe(Effect.timeout("60 seconds"))
   const answer = yield* infer(target, version)
   assert.strictEqual(answer.status, 200, answer.bytes.toString())
 })

@@ -51,7 +51,7 @@ const some = async function* (bytes: number, cut: Promise<void>) {
 const until = <A, E>(asked: Effect.Effect<A, E>, holds: (answer: A) => boolean) =>
   asked.pipe(
     Effect.repeat({ until: holds, schedule: Schedule.spaced("10 millis") }),
-    Effect.timeout("20 seconds"),
+    Effect.timeout("50 seconds"),
   )
 
 /** The client of the tus project, until it has succeeded. */

@@ -30,19 +30,23 @@ export const openGate = Effect.fnUntraced(function* (listenAt: string | 0) {
       from.on("error", () => {})
       from.on("close", () => {
         open.delete(from)
-        to.destroy()
+        // Not destroyed: what was let through arrives, however slowly the server reads.
+        to.end()
       })
     }
     upstream.pipe(client)
     client.on("data", (chunk: Buffer) => {
       const through = chunk.subarray(0, Math.max(0, limit - passed))
       passed += through.length
-      if (!upstream.write(through)) {
+      // What comes then is lost, but read: else nobody would see the client leave.
+      const last = passed >= limit
+      const written = () => {
+        if (last) Deferred.doneUnsafe(held, Effect.void)
+      }
+      if (!upstream.write(through, written)) {
         client.pause()
         upstream.once("drain", () => client.resume())
       }
-      // What comes then is lost, but read: else nobody would see the client leave.
-      if (passed >= limit) Deferred.doneUnsafe(held, Effect.void)
     })
   })
   yield* Effect.callback<void>((resume) => {

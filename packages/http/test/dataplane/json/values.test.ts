@@ -18,7 +18,7 @@ describe("values of a body", () => {
   it("that are numbers may be many more", () => {
     assert.isFalse(hasTooManyValues(repeated("1", maxElements)))
     assert.isTrue(hasTooManyValues(repeated("1", maxElements + 2)))
-  }, 30_000)
+  })
 
   it("are none within a string, however long", () => {
     assert.isFalse(hasTooManyValues(bytes(`{"a":"${"[{,".repeat(maxValues)}"}`)))
