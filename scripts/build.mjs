@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process"
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { build } from "tsup"
+import { bundleCommands } from "./bundle.mjs"
 import { packages, root } from "./workspace.mjs"
 
 for (const { folder } of packages) rmSync(join(folder, "dist"), { recursive: true, force: true })
@@ -13,7 +14,8 @@ for (const { folder } of packages) rmSync(join(folder, "dist"), { recursive: tru
 const { status } = spawnSync("tsc", ["-b", "--pretty", "false"], { cwd: root, stdio: "inherit" })
 if (status !== 0) process.exit(status ?? 1)
 
-for (const { folder, name, entries } of packages) {
+for (const pkg of packages) {
+  const { folder, name, entries, commands } = pkg
   process.chdir(folder) // tsup reads package.json, and with it what is external, from here
   await build({
     config: false,
@@ -34,5 +36,6 @@ for (const { folder, name, entries } of packages) {
       options.sourcesContent = false // src is published next to dist
     },
   })
-  console.log(`${name}: ${Object.keys(entries).join(", ")}`)
+  if (Object.keys(commands).length > 0) await bundleCommands(pkg, packages)
+  console.log(`${name}: ${Object.keys({ ...entries, ...commands }).join(", ")}`)
 }

@@ -73,6 +73,7 @@ export const smokeTest = async (packages, tarballs, temporary, run) => {
       if (!help.includes(name)) throw new Error(`${command} --help does not mention ${name}:\n${help}`)
     }
   }
+  await run("node", [join(root, "scripts", "consumer-serves.mjs"), folder])
 }
 
 const installedVersion = (folder, name) =>

@@ -5,8 +5,11 @@ import { fileURLToPath } from "node:url"
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
+/** The condition under which packages are their sources. */
+export const bySource = "modelforge-source"
+
 /** Where a public module's source is, in a package.json `exports` entry. */
-const source = (entry) => (typeof entry === "object" ? entry["modelforge-source"] : undefined)
+const source = (entry) => (typeof entry === "object" ? entry[bySource] : undefined)
 
 /** Every package that is published: its folder, manifest, and modules to build. */
 export const packages = globSync("{packages,adapters,examples}/*/package.json", { cwd: root })
@@ -24,14 +27,17 @@ export const packages = globSync("{packages,adapters,examples}/*/package.json", 
     specifiers: Object.entries(manifest.exports)
       .filter(([, entry]) => source(entry) !== undefined)
       .map(([path]) => join(manifest.name, path)),
-    /** Output name in dist -> source file: public modules, commands, and `modelforge.entries` of package.json. */
+    /** Output name in dist -> source file: public modules, and `modelforge.entries` of package.json. */
     entries: Object.fromEntries([
       ...Object.values(manifest.exports)
         .filter((entry) => source(entry) !== undefined)
         .map((entry) => [outputName(entry.default), source(entry)]),
-      ...Object.values(manifest.bin ?? {}).map((file) => [outputName(file), `src/${outputName(file)}.ts`]),
       ...Object.entries(manifest.modelforge?.entries ?? {}),
     ]),
+    /** Output name in dist -> source file, of what `bin` names. */
+    commands: Object.fromEntries(
+      Object.values(manifest.bin ?? {}).map((file) => [outputName(file), `src/${outputName(file)}.ts`]),
+    ),
   }))
 
 function outputName(file) {

