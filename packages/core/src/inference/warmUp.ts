@@ -2,29 +2,19 @@
 import { Result } from "effect"
 import type { WarmupConfig } from "../model/ModelConfig.ts"
 import type { Signature } from "../model/Signature.ts"
-import type { Tensor, Tensors } from "../model/Tensor.ts"
-import { fromNested } from "../tensors/nested.ts"
-import { checkInputs } from "./checkInputs.ts"
+import type { Tensors } from "../model/Tensor.ts"
 import { type LoadedModel, LoadFailed, RuntimeError } from "./ModelRuntime.ts"
 import { syntheticInputs } from "./syntheticInputs.ts"
+import { readWarmUpSample } from "./warmUpSample.ts"
 
 const sampleFailed = (detail: string) =>
   new RuntimeError({ reason: new LoadFailed({ detail: `its warm-up sample ${detail}` }) })
 
-/** The operator's sample as tensors; throws when it does not fit. */
-const readSample = (signature: Signature, sample: Readonly<Record<string, unknown>>): Tensors => {
-  const tensors: Record<string, Tensor> = Object.create(null)
-  for (const [name, value] of Object.entries(sample)) {
-    const spec = signature.inputs.find((input) => input.name === name)
-    const read = fromNested(spec?.datatype ?? "BYTES", spec === undefined ? "" : value, `inputs.${name}`)
-    if (Result.isFailure(read))
-      throw sampleFailed(`does not fit: ${read.failure.path}: ${read.failure.message}`)
-    tensors[name] = read.success
-  }
-  const [issue] = checkInputs(signature, tensors, [])
-  if (issue !== undefined) throw sampleFailed(`does not fit: ${issue.path}: ${issue.message}`)
-  return tensors
-}
+/** Throws when it does not fit. */
+const readSample = (signature: Signature, sample: Readonly<Record<string, unknown>>): Tensors =>
+  Result.getOrThrowWith(readWarmUpSample(signature, sample), ({ path, message }) =>
+    sampleFailed(`does not fit: ${path}: ${message}`),
+  )
 
 const tagOf = (error: unknown) => (error instanceof RuntimeError ? error.reason._tag : undefined)
 

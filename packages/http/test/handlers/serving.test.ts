@@ -66,6 +66,32 @@ describe("the config of a model", () => {
     }),
   )
 
+  it.effect("takes a sample that a ready version takes, and says why none does", () =>
+    Effect.gen(function* () {
+      const mount = yield* mountWeb()
+      const { call } = mount
+      const put = (inputs: unknown, model = "digits") =>
+        call(`/v1/models/${model}/config`, json({ warmup: { inputs } }, "PUT"))
+      yield* call("/v1/models", json({ name: "empty" }))
+      assert.strictEqual((yield* put({ any: 1 }, "empty")).status, 200)
+
+      yield* withModel(mount, "digits", ["floats", "word"])
+      for (const fits of [{ x: [[1, 2]] }, { x: ["a"] }])
+        assert.strictEqual((yield* put(fits)).status, 200, JSON.stringify(fits))
+      for (const [inputs, path] of [
+        [{ x: [1, 2] }, "warmup.inputs.x"],
+        [{}, "warmup.inputs.x"],
+        [{ x: ["a"], more: [1] }, "warmup.inputs.more"],
+      ] as const) {
+        const refused = yield* put(inputs)
+        isProblem(refused, 422, "invalid-request")
+        const [error] = body(refused)["errors"] as ReadonlyArray<{ path: string; message: string }>
+        assert.isTrue(error?.path.startsWith(path), refused.text)
+        assert.match(String(error?.message), /\(of version 2; no ready version takes this sample\)$/)
+      }
+    }),
+  )
+
   it.effect("decides how the model is loaded, how many may wait, and for how long", () =>
     Effect.gen(function* () {
       const mount = yield* mountWeb()
