@@ -333,7 +333,7 @@ export const suite = (name: string, runtime: Layer.Layer<ModelRuntime>): void =>
     it.effect("finishes runs before it unloads, and runs nothing afterwards", () =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
-        const model = yield* loadBytes(onnx.loop(100_000n)).pipe(Scope.provide(scope))
+        const model = yield* loadBytes(onnx.loop(10_000n)).pipe(Scope.provide(scope))
         const running = [1, 2].map((value) => model.run([{ x: floats(value) }], ["y"]))
         yield* Scope.close(scope, Exit.void)
         for (const result of yield* Effect.promise(() => Promise.all(running))) {
