@@ -1,7 +1,7 @@
 /** Every route of ModelForge, still open in the engine and in the HTTP platform: the host decides both. */
 import { ForgeApi } from "@modelforge/api"
 import { Layer } from "effect"
-import { HttpApiBuilder, HttpApiSwagger } from "effect/http-api"
+import { HttpApiBuilder } from "effect/http-api"
 import { layerGuard } from "./guard/layerGuard.ts"
 import { layerAliases } from "./handlers/aliases.ts"
 import { layerAudit } from "./handlers/audit.ts"
@@ -18,9 +18,9 @@ import { layerUploads } from "./handlers/uploads.ts"
 import { layerUsers } from "./handlers/users.ts"
 import { layerVersions } from "./handlers/versions.ts"
 import { layerIdempotentRequests } from "./idempotency/layerIdempotentRequests.ts"
+import { layerDocs } from "./layerDocs.ts"
 import { layerPassage } from "./protection/layerPassage.ts"
 import {
-  docsPath,
   layerFallback,
   layerInferenceProtocolRefusals,
   layerRequestProblems,
@@ -31,7 +31,7 @@ export const layerRoutes = Layer.mergeAll(
   // Before the guard: what it refuses has the same headers as everything else.
   layerPassage,
   HttpApiBuilder.layer(ForgeApi, { openapiPath }),
-  HttpApiSwagger.layer(ForgeApi, { path: docsPath }),
+  layerDocs,
   layerFallback,
   layerGuard,
 ).pipe(
