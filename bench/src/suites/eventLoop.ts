@@ -1,4 +1,9 @@
-/** How long a trivial request waits while a heavy model is saturated: what a run or a large body blocks. */
+/**
+ * How long a trivial request waits while a heavy model is saturated: what a run or a large body blocks. An idle server
+ * beside it is asked at the same time, for on busy cores its answers wait too.
+ */
+import { Schema } from "effect"
+import { ChildProcess } from "../ChildProcess.ts"
 import { contenders, RunningServer } from "../contenders.ts"
 import { LoadGenerator } from "../LoadGenerator.ts"
 import { image } from "../models/BenchModel.ts"
@@ -17,13 +22,24 @@ interface Observed {
   readonly server: RunningServer
   /** Of `GET /healthz`, over all rounds: the p99 of one round would be a handful of samples. */
   readonly waits: Array<number>
+  /** Of the idle server meanwhile. */
+  readonly idleWaits: Array<number>
   readonly rates: Array<number>
 }
 
+interface Generators {
+  readonly load: LoadGenerator
+  readonly probe: LoadGenerator
+  readonly idleProbe: LoadGenerator
+}
+
+const decodeReady = Schema.decodeUnknownSync(Schema.Struct({ port: Schema.Int }))
+
 const observe = async (
   servers: ReadonlyArray<RunningServer>,
+  idlePort: number,
   protocol: Protocol,
-  { load, probe }: { readonly load: LoadGenerator; readonly probe: LoadGenerator },
+  { load, probe, idleProbe }: Generators,
   { plan }: Bench,
 ): Promise<Table> => {
   const sent = predictRequest(image, protocol)
@@ -32,22 +48,25 @@ const observe = async (
   const notes: Array<string> = []
   for (const server of servers) {
     const { ok, status } = await server.fetch(sent)
-    if (ok) observed.push({ server, waits: [], rates: [] })
+    if (ok) observed.push({ server, waits: [], idleWaits: [], rates: [] })
     else notes.push(`${server.name}: does not take this request (${status})`)
   }
   const seconds = plan.loopSeconds
   for (let round = 0; round < Math.ceil(plan.rounds / 3); round++)
-    for (const { server, waits, rates } of observed) {
+    for (const { server, waits, idleWaits, rates } of observed) {
       const { port } = server
-      const [saturating, probing] = await Promise.all([
+      const beating = { requests: [healthRequest] as const, connections: 1, seconds, beat }
+      const [saturating, probing, idling] = await Promise.all([
         load.run({ port, requests: [request], connections, seconds }),
-        probe.run({ port, requests: [healthRequest], connections: 1, seconds, beat }),
+        probe.run({ ...beating, port }),
+        idleProbe.run({ ...beating, port: idlePort }),
       ])
       rates.push(saturating.answered / saturating.seconds)
       waits.push(...probing.latencies)
+      idleWaits.push(...idling.refusedLatencies)
     }
   const baseline = percentile(ascending(observed[0]?.waits ?? []), 0.99)
-  const rows = observed.map(({ server, waits, rates }) => {
+  const rows = observed.map(({ server, waits, idleWaits, rates }) => {
     const sorted = ascending(waits)
     const p99 = percentile(sorted, 0.99)
     return {
@@ -56,6 +75,7 @@ const observe = async (
       "p50 ms": percentile(sorted, 0.5),
       "p99 ms": p99,
       "max ms": sorted.at(-1),
+      "idle server p99 ms": percentile(ascending(idleWaits), 0.99),
       samples: String(sorted.length),
       "predictions × raw": median(
         rates.map((rate, round) => rate / (observed[0]?.rates[round] ?? Number.NaN)),
@@ -74,7 +94,11 @@ export const measureEventLoop: Suite = async (bench) => {
   const generators = {
     load: stack.use(await LoadGenerator.start()),
     probe: stack.use(await LoadGenerator.start()),
+    idleProbe: stack.use(await LoadGenerator.start()),
   }
+  const idle = await ChildProcess.start({ entry: "refuser/main.ts" })
+  stack.use(idle.child)
+  const { port: idlePort } = decodeReady(idle.ready)
   const servers: Array<RunningServer> = []
   for (const contender of contenders) {
     bench.progress(`event loop: starting ${contender.name}`)
@@ -83,7 +107,7 @@ export const measureEventLoop: Suite = async (bench) => {
   const tables: Array<Table> = []
   for (const protocol of protocols) {
     bench.progress(`event loop, ${protocol}`)
-    tables.push(await observe(servers, protocol, generators, bench))
+    tables.push(await observe(servers, idlePort, protocol, generators, bench))
   }
   return tables
 }
