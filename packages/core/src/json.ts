@@ -2,3 +2,4 @@
 export { elementCount, isSize } from "./model/Tensor.ts"
 export { skipSpace, skipString, skipValue } from "./tensors/jsonBytes.ts"
 export { isDatatype, scanTensor } from "./tensors/scanTensor.ts"
+export { outOfSlab } from "./tensors/smallArrays.ts"

@@ -2,6 +2,7 @@
 export * from "./model/Alias.ts"
 export * from "./model/ApiKey.ts"
 export * from "./model/AuditEntry.ts"
+export * from "./model/byteWidth.ts"
 export * from "./model/compareSignatures.ts"
 export * from "./model/compareVersions.ts"
 export * from "./model/Datatype.ts"

@@ -2,7 +2,7 @@
  * Finds out, when a model is loaded, whether requests may be joined and how far it pays. Signatures promise what
  * models don't always keep, and batching makes some models slower; so it is tried, not believed.
  */
-import { byteWidth } from "../model/Datatype.ts"
+import { byteWidth } from "../model/byteWidth.ts"
 import type { Dimension, Signature } from "../model/Signature.ts"
 import type { Tensors } from "../model/Tensor.ts"
 import { type LoadedModel, type RunResult, RuntimeError } from "./ModelRuntime.ts"

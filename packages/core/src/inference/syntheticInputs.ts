@@ -1,5 +1,5 @@
 /** Made-up inputs that fit a signature, for warming a model up and for finding out what it can do. */
-import { byteWidth } from "../model/Datatype.ts"
+import { byteWidth } from "../model/byteWidth.ts"
 import type { Signature, TensorSpec } from "../model/Signature.ts"
 import { allocate, elementCount, type Tensor, type Tensors } from "../model/Tensor.ts"
 import { toBF16, toFP16 } from "../tensors/halfFloat.ts"

@@ -51,19 +51,31 @@ export const elementCount = (shape: ReadonlyArray<number>): number => {
   return count
 }
 
-/** A zeroed array for `count` elements. */
-export const allocate: { readonly [D in NumericDatatype]: (count: number) => TensorArrays[D] } = {
-  BOOL: (count) => new Uint8Array(count),
-  UINT8: (count) => new Uint8Array(count),
-  UINT16: (count) => new Uint16Array(count),
-  UINT32: (count) => new Uint32Array(count),
-  UINT64: (count) => new BigUint64Array(count),
-  INT8: (count) => new Int8Array(count),
-  INT16: (count) => new Int16Array(count),
-  INT32: (count) => new Int32Array(count),
-  INT64: (count) => new BigInt64Array(count),
-  FP16: (count) => new Uint16Array(count),
-  BF16: (count) => new Uint16Array(count),
-  FP32: (count) => new Float32Array(count),
-  FP64: (count) => new Float64Array(count),
+/** An array of `count` elements, zeroed in memory of its own, or as they are in a buffer from `offset` on, in bytes. */
+type Allocate<A> = (count: number, buffer?: ArrayBuffer, offset?: number) => A
+
+interface ArrayKind<A> {
+  new (count: number): A
+  new (buffer: ArrayBuffer, offset?: number, count?: number): A
+}
+
+const arrays =
+  <A>(Kind: ArrayKind<A>): Allocate<A> =>
+  (count, buffer, offset) =>
+    buffer === undefined ? new Kind(count) : new Kind(buffer, offset, count)
+
+export const allocate: { readonly [D in NumericDatatype]: Allocate<TensorArrays[D]> } = {
+  BOOL: arrays(Uint8Array),
+  UINT8: arrays(Uint8Array),
+  UINT16: arrays(Uint16Array),
+  UINT32: arrays(Uint32Array),
+  UINT64: arrays(BigUint64Array),
+  INT8: arrays(Int8Array),
+  INT16: arrays(Int16Array),
+  INT32: arrays(Int32Array),
+  INT64: arrays(BigInt64Array),
+  FP16: arrays(Uint16Array),
+  BF16: arrays(Uint16Array),
+  FP32: arrays(Float32Array),
+  FP64: arrays(Float64Array),
 }

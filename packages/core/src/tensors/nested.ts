@@ -2,8 +2,9 @@
 import { Result } from "effect"
 import type { Datatype } from "../model/Datatype.ts"
 import type { InputIssue } from "../model/InputIssue.ts"
-import { allocate, elementCount, isSize, maxRank, type Tensor, type TensorOf } from "../model/Tensor.ts"
+import { elementCount, isSize, maxRank, type Tensor, type TensorOf } from "../model/Tensor.ts"
 import { bytesElement, describeValue, largestFP32, loadElement, storeElement } from "./elements.ts"
+import { allocateSmall } from "./smallArrays.ts"
 
 /** The shape that the first element of each level suggests; whether the others agree is found while filling. */
 const outline = (value: unknown): ReadonlyArray<number> => {
@@ -39,7 +40,7 @@ const storeInto = (datatype: Datatype, count: number): Store => {
 }
 
 const numericStore = <D extends Exclude<Datatype, "BYTES">>(datatype: D, count: number): Store => {
-  const data = allocate[datatype](count)
+  const data = allocateSmall(datatype, count)
   const store = storeElement[datatype]
   const element = (index: number, value: unknown) => store(data, index, value)
   const row = data instanceof Float32Array ? floatRow(data, element) : rowOf(element)

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { checkInputs } from "../../src/inference/checkInputs.ts"
 import { syntheticInputs } from "../../src/inference/syntheticInputs.ts"
-import { byteWidth, Datatype } from "../../src/model/Datatype.ts"
+import { byteWidth } from "../../src/model/byteWidth.ts"
+import { Datatype } from "../../src/model/Datatype.ts"
 import type { Signature } from "../../src/model/Signature.ts"
 
 /** An input of every datatype. */

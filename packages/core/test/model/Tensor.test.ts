@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest"
-import { byteWidth, Datatype } from "../../src/model/Datatype.ts"
+import { byteWidth } from "../../src/model/byteWidth.ts"
+import { Datatype } from "../../src/model/Datatype.ts"
 import { allocate, elementCount, isSize } from "../../src/model/Tensor.ts"
 
 it("a shape holds the product of its sizes, a scalar one element", () => {

@@ -22,7 +22,7 @@ import { flatParts, nestedParts } from "./json/tensorJson.ts"
 import { BodyReader } from "./large/BodyReader.ts"
 import { isLarge, type PredictRequest, readLargeInfer, readLargePredict } from "./large/largeBody.ts"
 import { readInferBody } from "./request/inferBody.ts"
-import { readPredict, writePredict } from "./request/predict.ts"
+import { readPredict, type Timings, writePredict } from "./request/predict.ts"
 import { joinBody, leadOf, type RequestBody } from "./request/requestBody.ts"
 import {
   codings,
@@ -124,7 +124,7 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
       prediction: Prediction,
       since: number,
       id: string,
-      write: (timings: Parameters<typeof writePredict>[2]) => ResponseBody,
+      write: (timings: Timings) => ResponseBody,
     ): DataPlaneResponse => {
       const timings = {
         queueMs: round(prediction.queueMs),

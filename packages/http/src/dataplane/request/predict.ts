@@ -55,16 +55,24 @@ const readOutputs = (outputs: unknown): ReadonlyArray<string> => {
 const isVersion = (value: unknown): value is string | number =>
   Predicate.isString(value) || (Predicate.isNumber(value) && Number.isInteger(value))
 
+/** In milliseconds; none is NaN or infinite, which JSON does not have. */
+export interface Timings {
+  readonly queueMs: number
+  readonly computeMs: number
+  readonly totalMs: number
+}
+
 /** `texts` has the outputs that were written already. */
 export const writePredict = (
   route: Route,
   prediction: Prediction,
-  timings: { readonly queueMs: number; readonly computeMs: number; readonly totalMs: number },
+  { queueMs, computeMs, totalMs }: Timings,
   id: string,
   texts: LargeTexts,
 ): string => {
   const outputs = Object.entries(prediction.outputs)
     .map(([name, tensor]) => `${JSON.stringify(name)}:${texts.get(name) ?? nestedJson(tensor, name)}`)
     .join(",")
-  return `{"model":"${route.model}","version":${prediction.version},"outputs":{${outputs}},"cache":"${prediction.cache}","timings":${JSON.stringify(timings)},"id":${JSON.stringify(id)}}`
+  const timings = `{"queueMs":${queueMs},"computeMs":${computeMs},"totalMs":${totalMs}}`
+  return `{"model":"${route.model}","version":${prediction.version},"outputs":{${outputs}},"cache":"${prediction.cache}","timings":${timings},"id":${JSON.stringify(id)}}`
 }

@@ -1,5 +1,6 @@
 /** A job on the thread that is there for it: what comes of it, and the memory to send along. */
 import type { Tensor } from "@modelforge/core"
+import { outOfSlab } from "@modelforge/core/json"
 import type { BodyJob } from "../../dataplane/large/bodyJob.ts"
 import {
   type InferReply,
@@ -42,9 +43,12 @@ const release = (pieces: ReadonlyArray<Uint8Array>) => {
 const buffersOf = (pieces: ReadonlyArray<Uint8Array>) =>
   pieces.map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer)
 
-/** Strings that lie on the desk, or each in memory of its own, together in one place. */
+/**
+ * In memory that can go along: strings, which lie on the desk or each in memory of its own, together in one place, and
+ * small arrays out of what they share.
+ */
 const gather = (tensor: Tensor): Tensor => {
-  if (tensor.datatype !== "BYTES") return tensor
+  if (tensor.datatype !== "BYTES") return outOfSlab(tensor)
   const whole = new Uint8Array(bodyLength(tensor.data))
   let at = 0
   const data = tensor.data.map((element) => {
