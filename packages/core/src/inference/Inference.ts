@@ -8,6 +8,7 @@ import { RoutingTable } from "../registry/RoutingTable.ts"
 import { RollbackRules } from "../traffic/RollbackRules.ts"
 import { ShadowTraffic } from "../traffic/ShadowTraffic.ts"
 import { type Batcher, BatcherClosed } from "./Batcher.ts"
+import type { CallerSignal } from "./CallerSignal.ts"
 import { checkInputs } from "./checkInputs.ts"
 import { InferenceError, InvalidInputs } from "./InferenceError.ts"
 import { LoadedModels } from "./LoadedModels.ts"
@@ -28,7 +29,7 @@ export interface Prediction {
 
 export interface RunOptions {
   /** Drops the request when it is aborted. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: CallerSignal | undefined
   /** Milliseconds that the request may take, loading included. Default: the model's config; that and maximum: `ForgeConfig`. */
   readonly timeoutMs?: number | undefined
   /** Lower is served first. Default: 0. */
@@ -36,7 +37,7 @@ export interface RunOptions {
 }
 
 interface ResolvedOptions {
-  readonly signal: AbortSignal | undefined
+  readonly signal: CallerSignal | undefined
   readonly timeoutMs: number
   readonly priority: number
 }

@@ -1,5 +1,6 @@
 /** A request from its arrival at a batcher to its answer: settled once, by the first of what may end it. */
 import type { Tensors } from "../model/Tensor.ts"
+import type { CallerSignal } from "./CallerSignal.ts"
 import { DeadlineExceeded, InferenceError } from "./InferenceError.ts"
 import type { RunResult } from "./ModelRuntime.ts"
 import type { Queued } from "./RequestQueue.ts"
@@ -12,7 +13,7 @@ export interface BatchRequest {
   /** Lower is served first. */
   readonly priority: number
   /** Withdraws the request when its caller leaves. */
-  readonly signal: AbortSignal | undefined
+  readonly signal: CallerSignal | undefined
   /** Milliseconds until the request is withdrawn, with `DeadlineExceeded`. */
   readonly timeoutMs: number
 }
@@ -64,7 +65,7 @@ export class PendingRequest implements Queued<PendingRequest> {
   /** Somebody still waits for the answer. */
   wanted = true
   readonly #timeoutMs: number
-  readonly #signal: AbortSignal | undefined
+  readonly #signal: CallerSignal | undefined
   readonly #owner: RequestOwner
   readonly #resolve: (result: RunResult) => void
   readonly #reject: (reason: unknown) => void

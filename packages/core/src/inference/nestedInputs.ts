@@ -2,7 +2,7 @@
 import { Result } from "effect"
 import type { InputIssue } from "../model/InputIssue.ts"
 import type { Signature } from "../model/Signature.ts"
-import type { Tensor, Tensors } from "../model/Tensor.ts"
+import { emptyTensors, type Tensor, type Tensors } from "../model/Tensor.ts"
 import { fromNested } from "../tensors/nested.ts"
 import { InferenceError, InvalidInputs } from "./InferenceError.ts"
 
@@ -18,7 +18,7 @@ export const nestedInputs = (
   inputs: Readonly<Record<string, unknown>>,
   accept: { readonly tensors: boolean } = { tensors: false },
 ): Result.Result<Tensors, InferenceError> => {
-  const tensors: Record<string, Tensor> = Object.create(null)
+  const tensors = emptyTensors()
   const issues: Array<InputIssue> = []
   for (const [name, value] of Object.entries(inputs)) {
     if (accept.tensors && isTensor(value)) {

@@ -1,6 +1,6 @@
 /** Gives each request of a joined run its own rows, as views of the joined outputs. */
 import type { Datatype } from "../model/Datatype.ts"
-import { elementCount, type Tensor, type TensorOf, type Tensors } from "../model/Tensor.ts"
+import { elementCount, emptyTensors, type Tensor, type TensorOf, type Tensors } from "../model/Tensor.ts"
 
 const rowsOf = <D extends Datatype>(tensor: TensorOf<D>, from: number, to: number): Tensor => {
   const [, ...inner] = tensor.shape
@@ -24,7 +24,7 @@ export const splitRows = (
   from: number,
   to: number,
 ): Tensors => {
-  const own: Record<string, Tensor> = {}
+  const own = emptyTensors()
   for (const name of names) {
     const tensor = outputs[name]
     if (tensor !== undefined) own[name] = rowsOf(tensor, from, to)

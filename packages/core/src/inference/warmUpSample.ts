@@ -2,7 +2,7 @@
 import { Result } from "effect"
 import type { InputIssue } from "../model/InputIssue.ts"
 import type { Signature } from "../model/Signature.ts"
-import type { Tensor, Tensors } from "../model/Tensor.ts"
+import { emptyTensors, type Tensors } from "../model/Tensor.ts"
 import { fromNested } from "../tensors/nested.ts"
 import { checkInputs } from "./checkInputs.ts"
 
@@ -11,7 +11,7 @@ export const readWarmUpSample = (
   signature: Signature,
   sample: Readonly<Record<string, unknown>>,
 ): Result.Result<Tensors, InputIssue> => {
-  const tensors: Record<string, Tensor> = Object.create(null)
+  const tensors = emptyTensors()
   for (const [name, value] of Object.entries(sample)) {
     const spec = signature.inputs.find((input) => input.name === name)
     // What the signature does not have only needs to be there for the check below, which names it.

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { byteWidth } from "../../src/model/byteWidth.ts"
 import { Datatype } from "../../src/model/Datatype.ts"
-import { allocate, elementCount, isSize } from "../../src/model/Tensor.ts"
+import { allocate, elementCount, emptyTensors, isSize, type Tensor } from "../../src/model/Tensor.ts"
 
 it("a shape holds the product of its sizes, a scalar one element", () => {
   assert.strictEqual(elementCount([]), 1)
@@ -23,4 +23,19 @@ it("arrays are allocated zeroed, with elements as wide as the datatype says", ()
     assert.strictEqual(array.BYTES_PER_ELEMENT, byteWidth[datatype], datatype)
     assert.isTrue([...array].every((element) => Number(element) === 0))
   }
+})
+
+it("tensors may have any names, and inherit none", () => {
+  const tensors = emptyTensors()
+  for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
+    assert.isUndefined(tensors[name], name)
+    assert.isFalse(name in tensors, name)
+  }
+  const tensor: Tensor = { datatype: "UINT8", shape: [0], data: new Uint8Array(0) }
+  for (const name of ["__proto__", "constructor"]) tensors[name] = tensor
+  assert.deepStrictEqual(Object.entries(tensors), [
+    ["__proto__", tensor],
+    ["constructor", tensor],
+  ])
+  assert.deepStrictEqual(Object.keys(emptyTensors()), [])
 })

@@ -6,6 +6,7 @@
 import { InternalProblem, MethodNotAllowedProblem, TooLargeProblem } from "@modelforge/api"
 import {
   Admission,
+  type CallerSignal,
   ForgeConfig,
   Inference,
   InferenceError,
@@ -58,7 +59,7 @@ export interface DataPlaneRequest {
   /** What was reserved for the request. */
   readonly place: Place
   /** Aborted when the caller goes away. */
-  readonly signal: AbortSignal
+  readonly signal: CallerSignal
 }
 
 export interface DataPlaneHandler {
@@ -209,7 +210,7 @@ export class DataPlane extends Context.Service<DataPlane, DataPlaneHandler>()("@
     const compressed = async (
       response: DataPlaneResponse,
       accepted: string,
-      signal: AbortSignal,
+      signal: CallerSignal,
     ): Promise<DataPlaneResponse> => {
       const { headers, body } = response
       const coding = acceptedCoding(accepted, body)

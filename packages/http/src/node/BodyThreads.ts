@@ -1,5 +1,6 @@
 /** Threads that read large bodies, so that the event loop goes on meanwhile. */
 import { availableParallelism } from "node:os"
+import type { CallerSignal } from "@modelforge/core"
 import { Effect, Layer } from "effect"
 import { BodyReader, type BodyReaderService } from "../dataplane/large/BodyReader.ts"
 import type { BodyJob } from "../dataplane/large/bodyJob.ts"
@@ -48,7 +49,7 @@ const make = Effect.fnUntraced(function* (options: BodyThreadsOptions) {
     ),
     (pool) => Effect.promise(() => pool.close()),
   )
-  const read = (job: BodyJob, signal: AbortSignal) => pool.run(handOver(job), signal)
+  const read = (job: BodyJob, signal: CallerSignal) => pool.run(handOver(job), signal)
   return {
     predict: (job, signal) => read(job, signal) as Promise<PredictReply>,
     infer: (job, signal) => read(job, signal) as Promise<InferReply>,

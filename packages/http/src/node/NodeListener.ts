@@ -10,6 +10,7 @@ import type { DataRoute } from "../dataplane/routes.ts"
 import type { Admitted, Guard } from "../guard/Guard.ts"
 import type { Counted } from "../limits/rateLimitHeaders.ts"
 import { makeProtection, type Passage, type ProtectionService } from "../protection/Protection.ts"
+import { CallerLeft } from "./CallerLeft.ts"
 import { type BodyPatience, SlowBodies } from "./SlowBodies.ts"
 
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void
@@ -145,12 +146,12 @@ const answer = async (
       refuse(response, dataPlane.tooLarge(route, headers), common)
       return
     }
-    const caller = new AbortController()
+    const caller = new CallerLeft()
     response.on("close", () => {
       if (!response.writableFinished) caller.abort()
     })
     const found = await dataPlane
-      .handle({ route, headers, body, place, signal: caller.signal })
+      .handle({ route, headers, body, place, signal: caller })
       .catch(() => undefined)
     // Only a caller that left gets no answer.
     const sent = found === undefined ? undefined : send(response, found, common)

@@ -1,5 +1,6 @@
 /** A few threads that do jobs, one at a time each. Plain code: large bodies pass here, some thousand a second. */
 import { type TransferListItem, Worker } from "node:worker_threads"
+import type { CallerSignal } from "@modelforge/core"
 
 /** Memory of a message that goes along with it, rather than being copied. */
 export interface Message {
@@ -37,7 +38,7 @@ export class ThreadPool {
   }
 
   /** Rejects with the signal's reason when it is aborted before a thread took the job, and when the thread dies of it. */
-  run(message: Message, signal: AbortSignal): Promise<unknown> {
+  run(message: Message, signal: CallerSignal): Promise<unknown> {
     if (signal.aborted) return Promise.reject(signal.reason)
     if (this.#closed) return Promise.reject(closed())
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()

@@ -294,7 +294,7 @@ describe("a failure", () => {
         const caller = new AbortController()
         inference.run = (_route, _inputs, _outputs, options) =>
           new Promise((_, reject) =>
-            options?.signal?.addEventListener("abort", () => reject(new Error("dropped"))),
+            options?.signal?.addEventListener("abort", () => reject(new Error("dropped")), { once: true }),
           )
         const answer = ask(dataPlane, route === predictRoute ? good : goodV2, {
           route,

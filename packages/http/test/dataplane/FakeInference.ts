@@ -1,5 +1,6 @@
 /** The data plane on an inference engine that does what a test tells it. */
 import {
+  type CallerSignal,
   checkInputs,
   Digest,
   ForgeConfig,
@@ -61,7 +62,7 @@ export class FakeInference {
   })
   /** What was asked for: `model` or `model/version`, and `#key` of a caller with one. */
   readonly routed: Array<string> = []
-  readonly signals: Array<AbortSignal | undefined> = []
+  readonly signals: Array<CallerSignal | undefined> = []
   readonly schedules: Array<{ timeoutMs: number | undefined; priority: number | undefined }> = []
   readonly logs: Array<string> = []
 
@@ -113,7 +114,7 @@ export const inferRoute: DataRoute = { kind: "infer", model: "digits", version: 
 export interface Ask {
   readonly route?: DataRoute
   readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>>
-  readonly signal?: AbortSignal
+  readonly signal?: CallerSignal
 }
 
 /** An answer that is text, as most are. */

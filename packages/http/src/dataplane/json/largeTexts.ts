@@ -1,5 +1,5 @@
 /** Writes large tensors as JSON in slices, between which others are served. */
-import type { Tensor, Tensors } from "@modelforge/core"
+import type { CallerSignal, Tensor, Tensors } from "@modelforge/core"
 import { isLarge } from "./tensorJson.ts"
 
 /** So long it writes before it lets others go on. */
@@ -13,7 +13,7 @@ export type LargeTexts = ReadonlyMap<string, string>
 const none: LargeTexts = new Map()
 
 /** Rejects with the signal's reason once it is aborted. */
-const write = async (largest: Tensors, parts: Parts, signal: AbortSignal): Promise<LargeTexts> => {
+const write = async (largest: Tensors, parts: Parts, signal: CallerSignal): Promise<LargeTexts> => {
   const texts = new Map<string, string>()
   let since = performance.now()
   for (const [name, tensor] of Object.entries(largest)) {
@@ -38,7 +38,7 @@ type Parts = (tensor: Tensor, name: string) => Iterable<string>
 export const largeTexts = (
   outputs: Tensors,
   parts: Parts,
-  signal: AbortSignal,
+  signal: CallerSignal,
   isText: (name: string) => boolean = () => true,
 ): LargeTexts | Promise<LargeTexts> => {
   let large: Record<string, Tensor> | undefined

@@ -1,4 +1,5 @@
 /** Where large bodies are read. */
+import type { CallerSignal } from "@modelforge/core"
 import { Context } from "effect"
 import type { InferJob, PredictJob } from "./bodyJob.ts"
 import { type InferReply, type PredictReply, readInferJob, readPredictJob } from "./readBody.ts"
@@ -8,8 +9,8 @@ import { type InferReply, type PredictReply, readInferJob, readPredictJob } from
  * when it is aborted before the job began, and with whatever nobody expects.
  */
 export interface BodyReaderService {
-  readonly predict: (job: PredictJob, signal: AbortSignal) => Promise<PredictReply>
-  readonly infer: (job: InferJob, signal: AbortSignal) => Promise<InferReply>
+  readonly predict: (job: PredictJob, signal: CallerSignal) => Promise<PredictReply>
+  readonly infer: (job: InferJob, signal: CallerSignal) => Promise<InferReply>
 }
 
 /** By default the thread that asks reads; hosts on Node have threads for it. */

@@ -1,5 +1,6 @@
 /** From the bytes of a large body to what it asks for, by way of a `BodyReader`. */
 import {
+  type CallerSignal,
   InferenceError,
   type InputIssue,
   InvalidInputs,
@@ -38,7 +39,7 @@ export const readLargeInfer = async (
   signature: Signature,
   body: RequestBody,
   jsonLength: number | undefined,
-  signal: AbortSignal,
+  signal: CallerSignal,
 ): Promise<InferRequest> => {
   const reply = await reader.infer({ kind: "infer", body, signature, jsonLength }, signal)
   if (reply.as === "refused") throw problemOf(reply)
@@ -96,7 +97,7 @@ export const readLargePredict = async (
   likely: Signature | undefined,
   route: (version: string | undefined) => Route,
   body: RequestBody,
-  signal: AbortSignal,
+  signal: CallerSignal,
 ): Promise<PredictRequest> => {
   const reply = orProblem(await reader.predict({ kind: "predict", body, signature: likely }, signal))
   const members = reply.as === "whole" ? reply.members : readPredict(reply.value)

@@ -3,7 +3,7 @@
  * it is plain data, refusals too, for it may have to go to another thread.
  */
 import { BadRequestProblem, InvalidRequestProblem, UnsupportedFeatureProblem } from "@modelforge/api"
-import { type InputIssue, nestedInputs, type Tensor, type Tensors } from "@modelforge/core"
+import { emptyTensors, type InputIssue, nestedInputs, type Tensor, type Tensors } from "@modelforge/core"
 import type { Signature } from "@modelforge/core/model"
 import { Result, Schema } from "effect"
 import { isProblem, type Problem } from "../../problems.ts"
@@ -41,7 +41,7 @@ export const problemOf: (refused: Refused) => Problem = ({ problem }) =>
   Schema.decodeUnknownSync(problems)(problem)
 
 export const fromEntries = (entries: Entries): Tensors => {
-  const tensors: Record<string, Tensor> = Object.create(null)
+  const tensors = emptyTensors()
   for (const [name, tensor] of entries) tensors[name] = tensor
   return tensors
 }

@@ -2,6 +2,7 @@
 import {
   Datatype,
   describeValue,
+  emptyTensors,
   fromElements,
   isSize,
   maxRank,
@@ -100,7 +101,7 @@ const readInputs = (inputs: unknown, binary: BinarySection): Tensors => {
   if (!Array.isArray(inputs))
     throw refuse("inputs", `expected an array of input tensors, got ${describeValue(inputs)}`)
   boundedList(inputs, "inputs")
-  const tensors: Record<string, Tensor> = Object.create(null)
+  const tensors = emptyTensors()
   for (const [index, input] of inputs.entries()) {
     const { name, tensor } = readInput(input, `inputs[${index}]`, binary)
     if (name in tensors) {

@@ -3,6 +3,7 @@
  * large body nor one that only pretends to be small holds anybody else up.
  */
 import { BadRequestProblem } from "@modelforge/api"
+import type { CallerSignal } from "@modelforge/core"
 import { leadOf } from "../request/requestBody.ts"
 import type { Coding } from "../request/requestHead.ts"
 import type { ResponseBody } from "./response.ts"
@@ -19,6 +20,16 @@ const streamOf = (chunks: ReadonlyArray<Uint8Array>) => {
   })
 }
 
+/** Streams take the platform's own signals only. */
+const platformSignal = (signal: CallerSignal): AbortSignal => {
+  if (signal instanceof AbortSignal) return signal
+  const controller = new AbortController()
+  const abort = () => controller.abort(signal.reason)
+  if (signal.aborted) abort()
+  else signal.addEventListener("abort", abort, { once: true })
+  return controller.signal
+}
+
 export interface Decompression {
   readonly coding: Coding
   /** Told how many bytes came out, each time before they are kept; throws to end it. */
@@ -26,14 +37,16 @@ export interface Decompression {
   /** Bytes of JSON in front of tensors, which will be laid where they can be used without copying. */
   readonly jsonLength: number
   /** Its abortion ends the work, and is what the promise rejects with. */
-  readonly signal: AbortSignal
+  readonly signal: CallerSignal
 }
 
 export const decompress = async (
   body: Uint8Array,
   { coding, spend, jsonLength, signal }: Decompression,
 ): Promise<Uint8Array> => {
-  const reader = streamOf([body]).pipeThrough(new DecompressionStream(coding), { signal }).getReader()
+  const reader = streamOf([body])
+    .pipeThrough(new DecompressionStream(coding), { signal: platformSignal(signal) })
+    .getReader()
   const read = () =>
     reader.read().catch(() => {
       signal.throwIfAborted()
@@ -74,11 +87,13 @@ const encoder = new TextEncoder()
 export const compress = async (
   body: ResponseBody,
   coding: Coding,
-  signal: AbortSignal,
+  signal: CallerSignal,
 ): Promise<ReadonlyArray<Uint8Array>> => {
   const chunks = typeof body === "string" ? [encoder.encode(body)] : body
   const compressed: Array<Uint8Array> = []
-  const stream = streamOf(chunks).pipeThrough(new CompressionStream(coding), { signal })
+  const stream = streamOf(chunks).pipeThrough(new CompressionStream(coding), {
+    signal: platformSignal(signal),
+  })
   for await (const chunk of stream) compressed.push(chunk)
   signal.throwIfAborted()
   return compressed

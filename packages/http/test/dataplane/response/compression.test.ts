@@ -1,6 +1,7 @@
 import { deflateSync, gunzipSync, gzipSync, inflateSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { compress, type Decompression, decompress } from "../../../src/dataplane/response/compression.ts"
+import { CallerLeft } from "../../../src/node/CallerLeft.ts"
 
 const text = "a few words, ".repeat(10_000)
 const bytes = new TextEncoder().encode(text)
@@ -15,6 +16,8 @@ const options = (fields: Partial<Decompression> = {}): Decompression => ({
   signal: alive,
   ...fields,
 })
+
+const bytesOf = async (chunks: Promise<ReadonlyArray<Uint8Array>>) => Buffer.concat(await chunks)
 
 /** What a promise rejects with. */
 const rejection = (promise: Promise<unknown>) =>
@@ -109,5 +112,18 @@ describe("compress", () => {
   it("is over when the caller leaves", async () => {
     const gone = new Error("gone")
     assert.strictEqual(await rejection(compress(text, "gzip", AbortSignal.abort(gone))), gone)
+  })
+
+  it("and its opposite heed a caller that has no signal of the platform's", async () => {
+    const caller = new CallerLeft()
+    const read = await decompress(await bytesOf(compress(text, "gzip", caller)), options({ signal: caller }))
+    assert.strictEqual(Buffer.from(read).toString(), text)
+    const leaving = decompress(
+      gzipSync(Buffer.alloc(2 ** 24)),
+      options({ spend: () => caller.abort(), signal: caller }),
+    )
+    assert.strictEqual(await rejection(leaving), caller.reason)
+    assert.strictEqual(await rejection(compress(text, "gzip", caller)), caller.reason)
+    assert.match(String(caller.reason), /went away/)
   })
 })
