@@ -2,11 +2,10 @@
  * How long a trivial request waits while a heavy model is saturated: what a run or a large body blocks. An idle server
  * beside it is asked at the same time, for on busy cores its answers wait too.
  */
-import { Schema } from "effect"
-import { ChildProcess } from "../ChildProcess.ts"
 import { contenders, RunningServer } from "../contenders.ts"
 import { LoadGenerator } from "../LoadGenerator.ts"
 import { image } from "../models/BenchModel.ts"
+import { Refuser } from "../Refuser.ts"
 import type { Table } from "../report.ts"
 import { healthRequest, type Protocol, predictRequest, wireBytes } from "../requests.ts"
 import { ascending, median, percentile } from "../statistics.ts"
@@ -32,8 +31,6 @@ interface Generators {
   readonly probe: LoadGenerator
   readonly idleProbe: LoadGenerator
 }
-
-const decodeReady = Schema.decodeUnknownSync(Schema.Struct({ port: Schema.Int }))
 
 const observe = async (
   servers: ReadonlyArray<RunningServer>,
@@ -96,9 +93,7 @@ export const measureEventLoop: Suite = async (bench) => {
     probe: stack.use(await LoadGenerator.start()),
     idleProbe: stack.use(await LoadGenerator.start()),
   }
-  const idle = await ChildProcess.start({ entry: "refuser/main.ts" })
-  stack.use(idle.child)
-  const { port: idlePort } = decodeReady(idle.ready)
+  const idle = stack.use(await Refuser.start())
   const servers: Array<RunningServer> = []
   for (const contender of contenders) {
     bench.progress(`event loop: starting ${contender.name}`)
@@ -107,7 +102,7 @@ export const measureEventLoop: Suite = async (bench) => {
   const tables: Array<Table> = []
   for (const protocol of protocols) {
     bench.progress(`event loop, ${protocol}`)
-    tables.push(await observe(servers, idlePort, protocol, generators, bench))
+    tables.push(await observe(servers, idle.port, protocol, generators, bench))
   }
   return tables
 }

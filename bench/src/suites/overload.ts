@@ -3,12 +3,11 @@
  * the refusals take of the same processors as the runs, so the same is measured with what is too much sent to a bare
  * Node server that refuses everything: what that takes away, no server can serve.
  */
-import { Schema } from "effect"
-import { ChildProcess } from "../ChildProcess.ts"
 import { forgeProcess, RunningServer } from "../contenders.ts"
 import { busyNotes, LoadGenerator } from "../LoadGenerator.ts"
 import type { LoadJob, LoadResult } from "../load/LoadJob.ts"
 import { type BenchModel, image, text } from "../models/BenchModel.ts"
+import { Refuser } from "../Refuser.ts"
 import type { Table } from "../report.ts"
 import { type Protocol, predictRequest, wireBytes } from "../requests.ts"
 import { percentile } from "../statistics.ts"
@@ -54,8 +53,6 @@ const storms: ReadonlyArray<Storm> = [
 /** Answered by an idle server one after the other; their median is what the first one after a storm is held against. */
 const idleRequests = 20
 const idleLimitSeconds = 60
-
-const decodeReady = Schema.decodeUnknownSync(Schema.Struct({ port: Schema.Int }))
 
 interface Endured {
   readonly name: string
@@ -107,9 +104,7 @@ export const endure = async (
 ): Promise<Pick<Table, "rows" | "notes">> => {
   await using load = await LoadGenerator.start()
   await using otherLoad = await LoadGenerator.start()
-  const { child, ready } = await ChildProcess.start({ entry: "refuser/main.ts" })
-  await using _refuser = child
-  const refuserPort = decodeReady(ready).port
+  await using refuser = await Refuser.start()
   const target = { port: server.port, requests: [request] as const }
   const oneByOne = (maxRequests: number) =>
     load.run({ ...target, connections: 1, seconds: idleLimitSeconds, maxRequests })
@@ -132,7 +127,7 @@ export const endure = async (
     const seconds = plan.overloadSeconds
     const [served] = await Promise.all([
       load.run({ ...target, connections: maxDepth, seconds }),
-      otherLoad.run({ ...target, port: refuserPort, ...excess(capacity), seconds, mayLose: true }),
+      otherLoad.run({ ...target, port: refuser.port, ...excess(capacity), seconds, mayLose: true }),
     ])
     endured.push({ name, capacity, storm, apart: served.answered / served.seconds, idle, first })
   }

@@ -1,6 +1,6 @@
 /**
  * What predictions use of an `AbortSignal`, which is one. Hosts whose callers leave by an event of their own need not make
- * a real one for each request: it takes 1.5 KB and more time than reading the request's head (measured).
+ * a real one for each request: with its listener it takes 0.5 KB and 0.7 µs, seven times what a plain object does (measured).
  */
 export interface CallerSignal {
   readonly aborted: boolean

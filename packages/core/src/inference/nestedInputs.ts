@@ -9,15 +9,12 @@ import { InferenceError, InvalidInputs } from "./InferenceError.ts"
 const isTensor = (value: unknown): value is Tensor =>
   typeof value === "object" && value !== null && "datatype" in value && "data" in value
 
-/**
- * Each value becomes a tensor: nested arrays along their nesting, a bare value as a scalar, a `Tensor` as it is.
- * Fails with `InvalidInputs`. Whether names and shapes fit is for `Inference.run` to check, which sees all inputs.
- */
-export const nestedInputs = (
-  { model, signature }: { readonly model: string; readonly signature: Signature },
+/** What can be read of the inputs as they are written, and what is wrong with the others. */
+export const readNested = (
+  signature: Signature,
   inputs: Readonly<Record<string, unknown>>,
   accept: { readonly tensors: boolean } = { tensors: false },
-): Result.Result<Tensors, InferenceError> => {
+): { readonly tensors: Tensors; readonly issues: ReadonlyArray<InputIssue> } => {
   const tensors = emptyTensors()
   const issues: Array<InputIssue> = []
   for (const [name, value] of Object.entries(inputs)) {
@@ -31,6 +28,19 @@ export const nestedInputs = (
     if (Result.isSuccess(read)) tensors[name] = read.success
     else issues.push(read.failure)
   }
+  return { tensors, issues }
+}
+
+/**
+ * Each value becomes a tensor: nested arrays along their nesting, a bare value as a scalar, a `Tensor` as it is.
+ * Fails with `InvalidInputs`. Whether names and shapes fit is for `Inference.run` to check, which sees all inputs.
+ */
+export const nestedInputs = (
+  { model, signature }: { readonly model: string; readonly signature: Signature },
+  inputs: Readonly<Record<string, unknown>>,
+  accept?: { readonly tensors: boolean },
+): Result.Result<Tensors, InferenceError> => {
+  const { tensors, issues } = readNested(signature, inputs, accept)
   const [first, ...more] = issues
   return first === undefined
     ? Result.succeed(tensors)

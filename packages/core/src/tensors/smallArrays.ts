@@ -30,7 +30,10 @@ export const allocateSmall = <D extends NumericDatatype>(datatype: D, count: num
   return made
 }
 
-/** The tensor in memory that it shares with none, for whoever hands memory on. */
+/**
+ * The tensor in memory that it shares with none, for whoever hands memory on. A copy is an array of the same kind, which the
+ * compiler does not follow through the union.
+ */
 export const outOfSlab = (tensor: Tensor): Tensor =>
   tensor.datatype !== "BYTES" && slabs.has(tensor.data.buffer)
     ? ({ ...tensor, data: tensor.data.slice() } as Tensor)

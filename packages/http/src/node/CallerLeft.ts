@@ -7,7 +7,7 @@ export class CallerLeft implements CallerSignal {
   /** One request has one or two at a time. */
   readonly #listeners: Array<() => void> = []
 
-  readonly throwIfAborted = (): void => {
+  throwIfAborted(): void {
     if (this.aborted) throw this.reason
   }
 

@@ -13,7 +13,7 @@ export const firstValue = (value: string | ReadonlyArray<string> | undefined): s
 const ofThisProcess = crypto.randomUUID().slice(0, 24)
 let idsMade = 0
 
-/** Looks like any UUID. The last of its fields counts: a random number for each request costs more than the rest of its head. */
+/** Looks like any UUID. The last of its fields counts: a random one for each request takes twice the time. */
 const newId = (): string => `${ofThisProcess}${(++idsMade).toString(16).padStart(12, "0")}`
 
 /**
