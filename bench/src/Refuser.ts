@@ -13,8 +13,8 @@ export class Refuser implements AsyncDisposable {
     this.#process = process
   }
 
-  static async start(): Promise<Refuser> {
-    const { child, ready } = await ChildProcess.start({ entry: "refuser/main.ts" })
+  static async start(core?: number): Promise<Refuser> {
+    const { child, ready } = await ChildProcess.start({ entry: "refuser/main.ts", core })
     return new Refuser(decodeReady(ready).port, child)
   }
 

@@ -1,7 +1,7 @@
 /**
- * What a server does with ten times what it can do: serve as much as ever, and send the rest away quickly. The load and
- * the refusals take of the same processors as the runs, so the same is measured with what is too much sent to a bare
- * Node server that refuses everything: what that takes away, no server can serve.
+ * What a server does with ten times what it can do: serve as much as ever, and send the rest away quickly. Where load
+ * and refusals take of the same processors as the runs, the same is measured with what is too much sent to a bare Node
+ * server that refuses everything: what that takes away, no server can serve.
  */
 import { forgeProcess, RunningServer } from "../contenders.ts"
 import { busyNotes, LoadGenerator } from "../LoadGenerator.ts"
@@ -18,8 +18,17 @@ const maxDepth = 64
 const times = 10
 const contender = { ...forgeProcess, config: { queue: { maxDepth } } }
 
-const kinds: ReadonlyArray<{ readonly model: BenchModel; readonly protocol: Protocol }> = [
+interface Kind {
+  readonly model: BenchModel
+  readonly protocol: Protocol
+  /** Where the server runs, and where the load. Default: both on all cores. */
+  readonly cores?: { readonly server: number; readonly load: number }
+}
+
+const kinds: ReadonlyArray<Kind> = [
   { model: text, protocol: "json" },
+  // What the load takes is missing to nobody here: the storm costs what the server makes of it.
+  { model: text, protocol: "json", cores: { server: 0, load: 1 } },
   { model: image, protocol: "binary" },
 ]
 
@@ -96,15 +105,16 @@ const notesOf = ({ name, capacity, storm, first }: Endured): ReadonlyArray<strin
   return [...notes, ...busyNotes(name, busy)]
 }
 
-/** Storms on a server that takes `request`. */
+/** Storms on a server that takes `request`, from `core` if it is given. */
 export const endure = async (
   server: Pick<RunningServer, "port">,
   request: Uint8Array,
   { plan, progress }: Pick<Bench, "plan" | "progress">,
+  core?: number,
 ): Promise<Pick<Table, "rows" | "notes">> => {
-  await using load = await LoadGenerator.start()
-  await using otherLoad = await LoadGenerator.start()
-  await using refuser = await Refuser.start()
+  await using load = await LoadGenerator.start(core)
+  await using otherLoad = await LoadGenerator.start(core)
+  await using refuser = await Refuser.start(core)
   const target = { port: server.port, requests: [request] as const }
   const oneByOne = (maxRequests: number) =>
     load.run({ ...target, connections: 1, seconds: idleLimitSeconds, maxRequests })
@@ -136,14 +146,17 @@ export const endure = async (
 
 export const measureOverload: Suite = async (bench) => {
   const tables: Array<Table> = []
-  for (const { model, protocol } of kinds) {
+  for (const { model, protocol, cores } of kinds) {
     bench.progress(`overload: starting ${contender.name} with ${model.name}`)
-    await using server = await RunningServer.start(contender, model, bench.workspace)
+    await using server = await RunningServer.start(contender, model, bench.workspace, { core: cores?.server })
     const sent = predictRequest(model, protocol)
-    const title = `A storm on ${contender.name} with room for ${maxDepth} requests: ${model.name}, ${protocol} of ${sent.body.length} bytes, ${bench.plan.overloadSeconds} s each`
+    const where = cores === undefined ? "" : ", server and load on a core each"
+    const title = `A storm on ${contender.name} with room for ${maxDepth} requests: ${model.name}, ${protocol} of ${sent.body.length} bytes, ${bench.plan.overloadSeconds} s each${where}`
     const { ok, status } = await server.fetch(sent)
     const refusal = `${server.name}: does not take this request (${status}), so nothing was measured`
-    const measured = ok ? await endure(server, wireBytes(sent), bench) : { rows: [], notes: [refusal] }
+    const measured = ok
+      ? await endure(server, wireBytes(sent), bench, cores?.load)
+      : { rows: [], notes: [refusal] }
     tables.push({ title, ...measured })
   }
   return tables
