@@ -141,6 +141,8 @@ export class UploadSessions extends Context.Service<
     /** Uploads that a request of this server writes to. */
     const locked = new Set<UploadId>()
     const isBusy = (id: UploadId) => locked.has(id) || isFinishing(id)
+    /** Uploads that are gone as soon as their files are. */
+    const leaving = new Set<UploadId>()
 
     const sessionOf = (upload: StoredUpload): UploadSession => ({
       id: upload.id,
@@ -164,6 +166,7 @@ export class UploadSessions extends Context.Service<
       if (Option.isNone(id)) return yield* fail(missing)
       const found = yield* store.find(id.value)
       if (Option.isNone(found) || found.value.plan.model !== model) return yield* fail(missing)
+      if (leaving.has(id.value)) return yield* fail(missing)
       // A request that writes to it, however slowly, keeps it.
       if (!isBusy(id.value) && (yield* isExpired(found.value))) return yield* fail(missing)
       return found.value
@@ -178,6 +181,18 @@ export class UploadSessions extends Context.Service<
         }),
         () => work,
         () => Effect.sync(() => locked.delete(id)),
+      )
+
+    const remove = (id: UploadId) =>
+      withLock(
+        id,
+        Effect.suspend(() => {
+          leaving.add(id)
+          return Effect.ensuring(
+            store.remove(id),
+            Effect.sync(() => leaving.delete(id)),
+          )
+        }),
       )
 
     /** Before anything is sent, what is certain already. */
@@ -289,13 +304,13 @@ export class UploadSessions extends Context.Service<
 
     const abort = Effect.fn("UploadSessions.abort")(function* (model: ModelName, name: string) {
       const { id } = yield* stored(model, name)
-      yield* withLock(id, store.remove(id))
+      yield* remove(id)
     })
 
     const sweep = Effect.gen(function* () {
       for (const upload of yield* store.list)
         if (!(yield* isExpired(upload))) yield* finishIfWhole(upload.id)
-        else if (!isBusy(upload.id)) yield* withLock(upload.id, store.remove(upload.id))
+        else if (!isBusy(upload.id)) yield* remove(upload.id)
     }).pipe(Effect.withSpan("UploadSessions.sweep"))
 
     return UploadSessions.of({
