@@ -264,7 +264,7 @@ describe("a caller who leaves", () => {
       for (const begun of [
         request(path, { "content-type": "application/octet-stream", "content-length": "5000" }) + onnx(),
         request(path, { "content-type": "application/octet-stream", "transfer-encoding": "chunked" }) +
-          `b\r\n${onnx()}`,
+          `ff\r\n${onnx()}`,
         request(path, { "content-type": "multipart/form-data; boundary=b", "content-length": "5000" }) +
           `--b\r\n${part}${onnx()}`,
       ]) {
