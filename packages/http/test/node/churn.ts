@@ -16,7 +16,7 @@ const isWalk = (detail: unknown) =>
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if ("detail" in entry && isWalk(entry.detail)) walks++
 }).observe({ entryTypes: ["gc"] })
-for (let body = 0; body < 1000; body++) {
+for (let body = 0; body < 3000; body++) {
   Buffer.alloc(600_000)
   if (body % 10 === 0) await turn()
 }

@@ -92,7 +92,7 @@ export const startServer = Effect.fnUntraced(function* ({
   yield* Effect.sync(() => readyLine.test(command.stdout())).pipe(
     Effect.repeat({ until: (ready) => ready, schedule: Schedule.spaced("5 millis") }),
     Effect.raceFirst(Effect.flatMap(command.exit, (code) => failed(`ended with ${code}`))),
-    Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => failed("is not ready") }),
+    Effect.timeoutOrElse({ duration: "60 seconds", orElse: () => failed("is not ready") }),
   )
   const url = readyLine.exec(command.stdout())?.[1] ?? ""
   return { ...command, url, target: { port: Number(new URL(url).port) } } satisfies RunningServer

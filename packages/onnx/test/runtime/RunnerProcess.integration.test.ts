@@ -19,10 +19,10 @@ const host = (file: string, mode: "busy" | "idle"): Effect.Effect<ChildProcess> 
     return child
   })
 
-/** Resolves once `done` holds; fails when it does not within 5 s. */
+/** Resolves once `done` holds; fails when it does not within 30 s. */
 const eventually = (done: () => boolean) =>
   Effect.suspend(() => (done() ? Effect.void : Effect.fail("not yet"))).pipe(
-    Effect.retry(Schedule.max([Schedule.spaced("20 millis"), Schedule.recurs(250)])),
+    Effect.retry(Schedule.max([Schedule.spaced("20 millis"), Schedule.recurs(1500)])),
   )
 
 describe("a runner whose host is gone", () => {

@@ -105,12 +105,12 @@ export const processesOf = (folder: string) =>
     })
     .map(Number)
 
-/** Waits until `condition` holds; fails after ten seconds. */
+/** Waits until `condition` holds; fails after 40 seconds, which a start on a busy machine does not take. */
 export const eventually = (what: string, condition: () => boolean) =>
   Effect.sync(condition).pipe(
     Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("5 millis") }),
     Effect.timeoutOrElse({
-      duration: "10 seconds",
+      duration: "40 seconds",
       orElse: () => Effect.die(new Error(`did not happen: ${what}`)),
     }),
   )
