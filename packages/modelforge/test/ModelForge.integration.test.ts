@@ -5,6 +5,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { Tensor } from "@modelforge/core"
 import { exampleModels, wineInputs } from "@modelforge/example-models"
 import { ModelForge, ModelForgeError } from "modelforge"
+import { vi } from "vitest"
 import { exampleVectors } from "../../onnx/test/exampleModels.ts"
 import * as onnx from "../../onnx/test/onnxFile.ts"
 import { processesOf } from "../../postgres/test/embedded/harness.ts"
@@ -217,7 +218,8 @@ describe("ModelForge", () => {
       await codeOf(forge.models.push("refused", "/nowhere/model.onnx", { alias: "No" })),
       "invalid-name",
     )
-    assert.deepStrictEqual(open(), [])
+    // Files close behind the answer.
+    await vi.waitFor(() => assert.deepStrictEqual(open(), []), 30_000)
   })
 
   it("is the only one on its folder", async () => {
