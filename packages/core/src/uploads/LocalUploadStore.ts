@@ -106,28 +106,32 @@ const make = Effect.fnUntraced(function* (
   const readIfThere = (file: string) =>
     Effect.asSome(fs.readFileString(file)).pipe(Effect.catchIf(isNotFound, () => Effect.succeedNone))
 
-  const find = Effect.fnUntraced(
-    function* (id: UploadId): Effect.fn.Return<Option.Option<StoredUpload>, FindFailure> {
-      const session = yield* readIfThere(sessionOf(id))
-      if (Option.isNone(session)) return Option.none()
-      const plan = yield* Schema.decodeUnknownEffect(Session)(session.value)
-      const { mtime } = yield* fs.stat(sessionOf(id))
-      const ended = yield* readIfThere(outcomeOf(id))
-      return Option.some({
-        id,
-        plan,
-        offset: Option.isSome(ended) ? plan.size : yield* offsetOf(id, yield* segmentsOf(id)),
-        lastActivity: Option.match(mtime, { onNone: () => 0, onSome: (date) => date.getTime() }),
-        outcome: Option.isSome(ended) ? yield* Schema.decodeUnknownEffect(Outcome)(ended.value) : undefined,
-      })
-    },
-    // It was removed meanwhile.
-    Effect.catchIf(
-      (error) => error._tag === "PlatformError" && isNotFound(error),
-      () => Effect.succeedNone,
-    ),
-    Effect.mapError(failedIn("find")),
-  )
+  const look = Effect.fnUntraced(function* (
+    id: UploadId,
+  ): Effect.fn.Return<Option.Option<StoredUpload>, FindFailure> {
+    const session = yield* readIfThere(sessionOf(id))
+    if (Option.isNone(session)) return Option.none()
+    const plan = yield* Schema.decodeUnknownEffect(Session)(session.value)
+    const { mtime } = yield* fs.stat(sessionOf(id))
+    const ended = yield* readIfThere(outcomeOf(id))
+    return Option.some({
+      id,
+      plan,
+      offset: Option.isSome(ended) ? plan.size : yield* offsetOf(id, yield* segmentsOf(id)),
+      lastActivity: Option.match(mtime, { onNone: () => 0, onSome: (date) => date.getTime() }),
+      outcome: Option.isSome(ended) ? yield* Schema.decodeUnknownEffect(Outcome)(ended.value) : undefined,
+    })
+  })
+
+  const isGone = (error: FindFailure) => error._tag === "PlatformError" && isNotFound(error)
+
+  const find = (id: UploadId) =>
+    look(id).pipe(
+      // Its segments went as it ended: what it came to is there now. Or it was removed.
+      Effect.catchIf(isGone, () => look(id)),
+      Effect.catchIf(isGone, () => Effect.succeedNone),
+      Effect.mapError(failedIn("find")),
+    )
 
   /** One that can't be read must not keep all others from being looked through. */
   const findOrWarn = (id: UploadId) =>

@@ -138,11 +138,11 @@ export class UploadSessions extends Context.Service<
     const creating = yield* Semaphore.make(1)
     const expiryMs = Duration.toMillis(config.uploadExpiry)
 
-    /** Uploads that a request of this server writes to. */
-    const locked = new Set<UploadId>()
-    const isBusy = (id: UploadId) => locked.has(id) || isFinishing(id)
-    /** Uploads that are gone as soon as their files are. */
-    const leaving = new Set<UploadId>()
+    /** Uploads that a request of this server writes to, and those that are being removed. */
+    const writing = new Set<UploadId>()
+    const removing = new Set<UploadId>()
+    const isAtWork = (id: UploadId) => writing.has(id) || isFinishing(id)
+    const isBusy = (id: UploadId) => isAtWork(id) || removing.has(id)
 
     const sessionOf = (upload: StoredUpload): UploadSession => ({
       id: upload.id,
@@ -166,13 +166,12 @@ export class UploadSessions extends Context.Service<
       if (Option.isNone(id)) return yield* fail(missing)
       const found = yield* store.find(id.value)
       if (Option.isNone(found) || found.value.plan.model !== model) return yield* fail(missing)
-      if (leaving.has(id.value)) return yield* fail(missing)
       // A request that writes to it, however slowly, keeps it.
-      if (!isBusy(id.value) && (yield* isExpired(found.value))) return yield* fail(missing)
+      if (!isAtWork(id.value) && (yield* isExpired(found.value))) return yield* fail(missing)
       return found.value
     })
 
-    const withLock = <A, E, R>(id: UploadId, work: Effect.Effect<A, E, R>) =>
+    const withLock = <A, E, R>(locked: Set<UploadId>, id: UploadId, work: Effect.Effect<A, E, R>) =>
       Effect.acquireUseRelease(
         Effect.suspend(() => {
           if (isBusy(id)) return fail(new UploadLocked({ upload: id }))
@@ -181,18 +180,6 @@ export class UploadSessions extends Context.Service<
         }),
         () => work,
         () => Effect.sync(() => locked.delete(id)),
-      )
-
-    const remove = (id: UploadId) =>
-      withLock(
-        id,
-        Effect.suspend(() => {
-          leaving.add(id)
-          return Effect.ensuring(
-            store.remove(id),
-            Effect.sync(() => leaving.delete(id)),
-          )
-        }),
       )
 
     /** Before anything is sent, what is certain already. */
@@ -292,25 +279,32 @@ export class UploadSessions extends Context.Service<
       if (before.outcome !== undefined) return yield* settled(before, before.outcome)
       if (isWhole) return yield* settled(before, yield* Deferred.await(yield* finish(id, true)))
       // Looked at again once nobody else writes.
-      const writing = withLock(
+      const written = withLock(
+        writing,
         id,
         Effect.flatMap(stored(model, name), (now) => write(now, piece)),
       )
       // The sender may leave with the last byte and believe that all is done.
-      const upload = yield* Effect.onError(writing, () => Effect.ignore(finishIfWhole(id)))
+      const upload = yield* Effect.onError(written, () => Effect.ignore(finishIfWhole(id)))
       if (upload.offset < plan.size) return sessionOf(upload)
       return yield* settled(upload, yield* Deferred.await(yield* finish(id, false)))
     })
 
     const abort = Effect.fn("UploadSessions.abort")(function* (model: ModelName, name: string) {
       const { id } = yield* stored(model, name)
-      yield* remove(id)
+      yield* withLock(removing, id, store.remove(id))
+    })
+
+    /** Somebody may have gone on with it since it was looked at. */
+    const removeExpired = Effect.fnUntraced(function* (id: UploadId) {
+      const found = yield* store.find(id)
+      if (Option.isSome(found) && (yield* isExpired(found.value))) yield* store.remove(id)
     })
 
     const sweep = Effect.gen(function* () {
       for (const upload of yield* store.list)
         if (!(yield* isExpired(upload))) yield* finishIfWhole(upload.id)
-        else if (!isBusy(upload.id)) yield* remove(upload.id)
+        else if (!isBusy(upload.id)) yield* withLock(removing, upload.id, removeExpired(upload.id))
     }).pipe(Effect.withSpan("UploadSessions.sweep"))
 
     return UploadSessions.of({

@@ -154,6 +154,43 @@ describe("what is on the disk", () => {
       assert.deepStrictEqual(yield* fs(() => NodeFs.readdir(folder)), [])
     }),
   )
+
+  it.effect("is found also by who looked at it while it ended", () =>
+    Effect.gen(function* () {
+      const { folder, store } = yield* begun
+      yield* append(store, 0, "0123456789")
+      const listed = yield* Deferred.make<void>()
+      const ended = yield* Deferred.make<void>()
+      // Looks on when the segments that it found are gone.
+      const layerSlow = Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (files) => ({
+          ...files,
+          readDirectory: (path: string) =>
+            Effect.tap(files.readDirectory(path), () =>
+              path.endsWith(id)
+                ? Effect.andThen(Deferred.succeed(listed, undefined), Deferred.await(ended))
+                : Effect.void,
+            ),
+        })),
+      )
+      const slow = yield* Effect.map(
+        Layer.build(
+          Layer.fresh(layerUploadStoreLocal(folder)).pipe(
+            Layer.provide(layerSlow),
+            Layer.provide(NodeServices.layer),
+          ),
+        ),
+        (context) => Context.get(context, UploadStore),
+      )
+      const looking = yield* Effect.forkChild(slow.find(id))
+      yield* Deferred.await(listed)
+      const outcome = { _tag: "Refused", reason: broken } as const
+      yield* store.conclude(id, outcome)
+      yield* Deferred.succeed(ended, undefined)
+      assert.deepStrictEqual(Option.getOrUndefined(yield* Fiber.join(looking))?.outcome, outcome)
+    }),
+  )
 })
 
 describe("segments", () => {
