@@ -93,6 +93,11 @@ export const registryProblem = (reason: RegistryReason) => {
         etag: reason.present === null ? null : `"${reason.present}"`,
         detail,
       })
+    case "UnusableSample":
+      return new Problems.InvalidRequestProblem({
+        errors: [{ path: reason.path, message: reason.detail }],
+        detail,
+      })
     case "DigestMismatch":
       return new Problems.DigestMismatchProblem({ detail })
     case "ArtifactTooLarge":

@@ -24,6 +24,7 @@ import {
 import { RoutingTable } from "./RoutingTable.ts"
 import { TrafficPolicies } from "./TrafficPolicies.ts"
 import { Uploads } from "./Uploads.ts"
+import { unusableSample } from "./unusableSample.ts"
 import { Validator } from "./Validator.ts"
 
 /** An artifact on its way out. */
@@ -62,7 +63,8 @@ export class Registry extends Context.Service<
     ) => Effect.Effect<Model, RegistryError>
     /**
      * Replaces how the model's versions are served; what is absent is the server's to choose. Takes effect on this
-     * server at once, without a gap in serving. Fails with `ModelNotFound`, or `RevisionMismatch` of the config.
+     * server at once, without a gap in serving. Fails with `ModelNotFound`, `UnusableSample`, or `RevisionMismatch` of
+     * the config.
      */
     readonly configure: (
       name: ModelName,
@@ -110,7 +112,7 @@ export class Registry extends Context.Service<
   static readonly make = Effect.gen(function* () {
     const store = yield* RegistryStore
     const artifacts = yield* ArtifactStore
-    const { thenRefresh } = yield* RoutingTable
+    const { readyVersions, thenRefresh } = yield* RoutingTable
     const validator = yield* Validator
 
     yield* Effect.forkScoped(validator.resume)
@@ -146,7 +148,11 @@ export class Registry extends Context.Service<
       models: store.listModels,
       createModel: (draft) => thenRefresh(draft.name, store.insertModel(draft)),
       updateModel: store.updateModel,
-      configure: (name, config, expected) => thenRefresh(name, store.setConfig(name, config, expected)),
+      configure: Effect.fn("Registry.configure")(function* (name, config, expected) {
+        const refusal = unusableSample(name, config, readyVersions(name) ?? [])
+        if (refusal !== undefined) return yield* new RegistryError({ reason: refusal })
+        return yield* thenRefresh(name, store.setConfig(name, config, expected))
+      }),
       deleteModel: (name, expected) => thenRefresh(name, store.deleteModel(name, expected)),
       versions: Effect.fn("Registry.versions")(function* (name, window) {
         yield* model(name)

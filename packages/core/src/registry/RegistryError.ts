@@ -236,6 +236,25 @@ export class RevisionMismatch extends Schema.TaggedError<RevisionMismatch>()("Re
   }
 }
 
+/** A model's config has a sample for the warm-up that no ready version takes. */
+export class UnusableSample extends Schema.TaggedError<UnusableSample>()("UnusableSample", {
+  model: Schema.String,
+  /** In the config. */
+  path: Schema.String,
+  /** The newest ready version. */
+  version: Schema.Int,
+  /** What it does not take. */
+  issue: Schema.String,
+}) {
+  /** Without the path. */
+  get detail() {
+    return `${this.issue} (of version ${this.version}; no ready version takes this sample)`
+  }
+  override get message() {
+    return `${this.path}: ${this.detail}`
+  }
+}
+
 /** The bytes that arrived are not those the sender announced. */
 export class DigestMismatch extends Schema.TaggedError<DigestMismatch>()("DigestMismatch", {
   expected: Schema.String,
@@ -281,6 +300,7 @@ export const RegistryReason = Schema.Union([
   TrafficConflict,
   IncompatibleSplit,
   RevisionMismatch,
+  UnusableSample,
   DigestMismatch,
   ArtifactTooLarge,
   UploadInterrupted,

@@ -31,6 +31,7 @@ interface ProblemTag {
   readonly TrafficConflict: "TrafficConflictProblem"
   readonly IncompatibleSplit: "IncompatibleSplitProblem"
   readonly RevisionMismatch: "PreconditionFailedProblem"
+  readonly UnusableSample: "InvalidRequestProblem"
   readonly DigestMismatch: "DigestMismatchProblem"
   readonly ArtifactTooLarge: "TooLargeProblem"
   readonly UploadInterrupted: "UploadInterruptedProblem"

@@ -1,17 +1,7 @@
 /** Handlers of models: translate, nothing else. */
-import { ForgeApi, InvalidRequestProblem } from "@modelforge/api"
-import {
-  CurrentIdentity,
-  type Model,
-  type ModelConfig,
-  ModelName,
-  modelsOf,
-  Registry,
-  type Route,
-  RoutingTable,
-  readWarmUpSample,
-} from "@modelforge/core"
-import { Effect, Result } from "effect"
+import { ForgeApi } from "@modelforge/api"
+import { CurrentIdentity, type Model, ModelName, modelsOf, Registry } from "@modelforge/core"
+import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { permitModel } from "../guard/permitModel.ts"
 import { entityTag, expectationOf, tagged, unlessKnown } from "./conditions.ts"
@@ -23,33 +13,11 @@ const resource = (model: Model) => ({ ...model })
 const answer = (model: Model) => tagged(resource(model), entityTag(model))
 const configAnswer = ({ config }: Model) => tagged(config, entityTag(config))
 
-/**
- * A sample that fits no version would have every load fail. Versions may differ in their inputs, so one that it fits is
- * enough; of a model without versions nobody can tell.
- */
-const checkSample = (sample: ModelConfig["warmup"], versions: ReadonlyArray<Route>) => {
-  if (sample?.inputs === undefined) return Effect.void
-  const { inputs } = sample
-  const read = versions.map(({ version, signature }) => ({
-    version,
-    tensors: readWarmUpSample(signature, inputs),
-  }))
-  const newest = read.at(-1)
-  if (newest === undefined || !Result.isFailure(newest.tensors)) return Effect.void
-  if (read.some(({ tensors }) => Result.isSuccess(tensors))) return Effect.void
-  const path = `warmup.${newest.tensors.failure.path}`
-  const message = `${newest.tensors.failure.message} (of version ${newest.version}; no ready version takes this sample)`
-  return Effect.fail(
-    new InvalidRequestProblem({ detail: `${path}: ${message}`, errors: [{ path, message }] }),
-  )
-}
-
 export const layerModels = HttpApiBuilder.group(
   ForgeApi,
   "models",
   Effect.fnUntraced(function* (handlers) {
     const registry = yield* Registry
-    const routes = yield* RoutingTable
     const { windowOf, pageOf } = yield* makeCursors
     return handlers.handleAll({
       create: ({ payload }) =>
@@ -92,10 +60,9 @@ export const layerModels = HttpApiBuilder.group(
         ),
       configure: ({ params, headers, payload }) =>
         modelName(params.model).pipe(
-          Effect.tap((name) => checkSample(payload.warmup, routes.readyVersions(name) ?? [])),
           Effect.flatMap((name) => registry.configure(name, payload, expectationOf(headers))),
           Effect.map(configAnswer),
-          answering("ModelNotFound", "RevisionMismatch"),
+          answering("ModelNotFound", "RevisionMismatch", "UnusableSample"),
         ),
     })
   }),
