@@ -311,6 +311,20 @@ describe("open and close", () => {
     assert.lengthOf(await two.models.list(), 1)
   })
 
+  it("a model is configured; what nothing can be served with is refused", async () => {
+    await using forge = await ModelForge.open({ dataDirectory: newFolder(), execution: "inline" })
+    await forge.models.push("wine", readFileSync(example("wine")))
+    const { config } = await forge.models.configure("wine", { warmup: { inputs: wineInputs } })
+    assert.deepStrictEqual(config, { warmup: { inputs: wineInputs } })
+    const unusable = await errorOf(forge.models.configure("wine", { warmup: { inputs: {} } }))
+    assert.strictEqual(unusable.code, "unusable-sample")
+    assert.match(unusable.message, /^warmup\.inputs\.features: /)
+    const odd: object = { instances: "all" }
+    assert.strictEqual(await codeOf(forge.models.configure("wine", odd)), "invalid-config")
+    assert.deepStrictEqual((await forge.models.get("wine")).config, config)
+    assert.deepStrictEqual((await forge.predict("wine", wineInputs)).outputs["label"], [0])
+  })
+
   it("close breaks off a model that is still arriving, and nothing stays of it", async () => {
     const dataDirectory = newFolder()
     const forge = await ModelForge.open({ dataDirectory, execution: "inline" })
