@@ -35,12 +35,12 @@ const layer = ForgeServer.layer({ listen: [{ host: "127.0.0.1", port: 0 }] }).pi
 
 const program = Effect.gen(function* () {
   const { ports } = yield* ForgeServer
-  serveJobs({ port: ports[0] }, () => Promise.resolve(undefined))
+  serveJobs({ port: ports[0] }, () => Promise.resolve(undefined), stop)
   return yield* Effect.never
 }).pipe(Effect.provide(layer), Effect.provideService(Logger.LogToStderr, true))
 
 const server = Effect.runFork(program)
-process.on("disconnect", () => void Effect.runPromise(Fiber.interrupt(server)))
+const stop = () => void Effect.runPromise(Fiber.interrupt(server))
 server.addObserver((exit) => {
   if (exit._tag === "Failure" && process.connected) console.error(exit.cause)
   process.exit(process.connected ? 1 : 0)

@@ -4,6 +4,5 @@ import { serveJobs } from "../serveJobs.ts"
 import { LoadJob } from "./LoadJob.ts"
 import { runLoad } from "./runLoad.ts"
 
-process.on("disconnect", () => process.exit(0))
 const decode = Schema.decodeUnknownSync(LoadJob)
 serveJobs(undefined, (message) => runLoad(decode(message)))

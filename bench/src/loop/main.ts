@@ -5,8 +5,6 @@ import { openSession, plainRuns } from "../raw/RawSession.ts"
 import { serveJobs } from "../serveJobs.ts"
 import { LoopJob, type LoopResult } from "./LoopJob.ts"
 
-process.on("disconnect", () => process.exit(0))
-
 const options = rawOptions()
 const run = plainRuns(await openSession(options.file, options.threads), options.input)
 const decode = Schema.decodeUnknownSync(LoopJob)

@@ -8,8 +8,6 @@ import { serveJobs } from "../serveJobs.ts"
 import { rawOptions } from "./RawOptions.ts"
 import { joinedRuns, openSession, plainRuns, type Row } from "./RawSession.ts"
 
-process.on("disconnect", () => process.exit(0))
-
 const options = rawOptions()
 const { input } = options
 const session = await openSession(options.file, options.threads)

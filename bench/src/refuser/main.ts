@@ -5,9 +5,6 @@
 import { createServer } from "node:http"
 import { serveJobs } from "../serveJobs.ts"
 
-// Whoever started this server is gone.
-process.on("disconnect", () => process.exit(0))
-
 const droppedBytes = 64 * 1024
 const body = JSON.stringify({ error: "64 requests are under way, no more may wait" })
 const headers = { "content-type": "application/json", "content-length": body.length, "retry-after": "1" }

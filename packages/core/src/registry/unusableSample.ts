@@ -18,9 +18,10 @@ export const unusableSample = (
   const inputs = warmup?.inputs
   const newest = versions.at(-1)
   if (inputs === undefined || newest === undefined) return undefined
-  const issues = versions.map(({ signature }) => readWarmUpSample(signature, inputs))
-  const last = issues.at(-1)
-  if (last === undefined || Result.isSuccess(last) || issues.some(Result.isSuccess)) return undefined
+  const read = ({ signature }: Pick<Route, "signature">) => readWarmUpSample(signature, inputs)
+  const last = read(newest)
+  if (Result.isSuccess(last) || versions.slice(0, -1).some((older) => Result.isSuccess(read(older))))
+    return undefined
   const { path, message } = last.failure
   return new UnusableSample({ model, path: `warmup.${path}`, version: newest.version, issue: message })
 }

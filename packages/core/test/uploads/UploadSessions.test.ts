@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { cpSync, utimesSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Stream } from "effect"
+import { Deferred, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Actor } from "../../src/events/Actor.ts"
 import { ModelName } from "../../src/model/Names.ts"
@@ -9,16 +9,12 @@ import { UploadInterrupted } from "../../src/registry/RegistryError.ts"
 import { UploadSessions } from "../../src/uploads/UploadSessions.ts"
 import { digestOf, forbidden, storeDown, streamOf, World } from "../fakes.ts"
 import { first, model, production, push, refused, routed, slowTrials } from "../registry/uploading.ts"
-import { abort, begin, filesOf, folders, look, send, thenBroken, thenSilence } from "./sending.ts"
+import { abort, begin, eventually, filesOf, folders, look, send, thenBroken, thenSilence } from "./sending.ts"
 
 const content = "the bytes of a model"
 const cut = 7
 const head = content.slice(0, cut)
 const tail = content.slice(cut)
-
-/** What is asked at intervals until it is so; other fibers get on meanwhile. */
-const eventually = <E, R>(holds: Effect.Effect<boolean, E, R>) =>
-  Effect.repeat(Effect.andThen(Effect.yieldNow, holds), { until: (held) => held })
 
 describe("an upload in pieces", () => {
   it.effect("becomes a version as announced, and says so to whoever asks", () =>
@@ -381,66 +377,6 @@ describe("the end", () => {
           yield* eventually(Effect.map(look(older), ({ state }) => state !== "finishing"))
           assert.strictEqual((yield* look(own)).version, 2)
           assert.strictEqual((yield* look(older)).refusal?._tag, "DuplicateVersion")
-        }),
-      )
-    }),
-  )
-})
-
-describe("time", () => {
-  it.effect("forgets an upload that nobody goes on with, and frees the disk", () =>
-    Effect.gen(function* () {
-      const world = yield* World.make({ uploadExpiry: Duration.hours(2) })
-      yield* world.open(
-        Effect.gen(function* () {
-          const [left, kept] = [yield* begin(content), yield* begin(content)]
-          yield* send(left, 0, head)
-          yield* TestClock.adjust("1 hour")
-          const after = yield* send(kept, 0, head)
-          assert.strictEqual(after.expiresAt.epochMilliseconds, Duration.toMillis("3 hours"))
-          yield* TestClock.adjust("59 minutes")
-          assert.strictEqual((yield* look(left)).offset, cut)
-          yield* TestClock.adjust("1 minute")
-          assert.strictEqual((yield* refused(look(left)))._tag, "UploadNotFound")
-          assert.strictEqual((yield* send(kept, cut, tail)).version, first)
-          // Gone is gone, also while its files still go.
-          const gone = Effect.map(refused(send(left, cut, tail)), ({ _tag }) =>
-            assert.strictEqual(_tag, "UploadNotFound"),
-          )
-          yield* eventually(
-            TestClock.adjust("10 minutes").pipe(
-              Effect.andThen(gone),
-              Effect.andThen(folders(world)),
-              Effect.map((names) => !names.some((name) => name === left.id || name.startsWith("."))),
-            ),
-          )
-        }),
-      )
-    }),
-  )
-
-  it.effect("makes room: what expired does not count", () =>
-    Effect.gen(function* () {
-      const world = yield* World.make({ maxUploads: 1 })
-      yield* world.open(
-        Effect.gen(function* () {
-          yield* begin(content)
-          assert.strictEqual((yield* refused(begin(content)))._tag, "TooManyUploads")
-          yield* TestClock.adjust("24 hours")
-          yield* begin(content)
-        }),
-      )
-    }),
-  )
-
-  it.effect("does not matter to a restart: what was acknowledged is there", () =>
-    Effect.gen(function* () {
-      const world = yield* World.make()
-      const session = yield* world.open(Effect.tap(begin(content), (session) => send(session, 0, head)))
-      yield* world.open(
-        Effect.gen(function* () {
-          assert.deepInclude({ ...(yield* look(session)) }, { offset: cut, state: "receiving" })
-          assert.strictEqual((yield* send(session, cut, tail)).version, first)
         }),
       )
     }),

@@ -56,3 +56,7 @@ export const thenBroken = (content: string) =>
 export const folders = ({ directory }: World) => Effect.promise(() => readdir(`${directory}/uploads`))
 export const filesOf = ({ directory }: World, { id }: UploadSession) =>
   Effect.promise(async () => (await readdir(`${directory}/uploads/${id}`)).sort())
+
+/** Asks again until it is so; other fibers get on meanwhile. */
+export const eventually = <E, R>(holds: Effect.Effect<boolean, E, R>) =>
+  Effect.repeat(Effect.andThen(Effect.yieldNow, holds), { until: (held) => held })

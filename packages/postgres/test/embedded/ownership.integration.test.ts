@@ -42,7 +42,7 @@ describe("ownership of the data folder", () => {
         pid: owner.pid,
         owner: "another ModelForge process",
       })
-      expect(Duration.toMillis(took)).toBeLessThan(5000)
+      expect(Duration.toMillis(took)).toBeLessThan(1000)
       expect(yield* query(server.socketPath, "SELECT 1 AS one")).toEqual([{ one: 1 }])
       expect(existsSync(ownerRecord(dataDirectory))).toBe(true)
 
